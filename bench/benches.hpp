@@ -1,0 +1,32 @@
+// The benches there are. Each says at the head of its file which real caller it models.
+#pragma once
+
+#include <string_view>
+
+#include "bench/support/session.hpp"
+
+namespace tenure::bench {
+
+void bench_allocate(Session& session);
+void bench_barrier(Session& session);
+void bench_young(Session& session);
+void bench_mark(Session& session);
+void bench_pool(Session& session);
+void bench_replay(Session& session);
+
+struct Bench {
+  std::string_view name;
+  std::string_view about;  // one line
+  void (*run)(Session& session);
+};
+
+inline constexpr Bench kBenches[] = {
+    {"allocate", "small objects, with their share of young collections", bench_allocate},
+    {"barrier", "storing references", bench_barrier},
+    {"young", "young collections, by survivors", bench_young},
+    {"mark", "full collections of a large old generation", bench_mark},
+    {"pool", "leasing and handing back payload memory", bench_pool},
+    {"replay", "allocation traces of real programs", bench_replay},
+};
+
+}  // namespace tenure::bench

@@ -1,0 +1,78 @@
+# The few commands every room uses. Nothing here depends on a room's name.
+
+# tenure_find_cuda(): turns TENURE_CUDA into ON or OFF, says why, and readies the CUDA language.
+# A macro, because enable_language() is refused inside a function.
+macro(tenure_find_cuda)
+  if(TENURE_CUDA STREQUAL "AUTO")
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+      set(TENURE_CUDA ON)
+      message(STATUS "tenure: CUDA on, compiler ${CMAKE_CUDA_COMPILER}")
+    else()
+      set(TENURE_CUDA OFF)
+      message(STATUS "tenure: CUDA off, no CUDA compiler found; cuda/ and kernels/ are left out")
+    endif()
+  endif()
+  if(TENURE_CUDA)
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES 75 80 90 100)
+    endif()
+    enable_language(CUDA)
+    # CMake before 3.26 cannot ask nvcc for C++20: it stops, or compiles C++17 in silence.
+    if(CMAKE_CUDA_COMPILER_ID STREQUAL "NVIDIA" AND
+       NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    find_package(CUDAToolkit REQUIRED)  # link CUDA::cudart_static, never CUDA::cuda_driver
+  endif()
+endmacro()
+
+# tenure_flags(<target>): the standard, the warnings and the sanitizers every target shares.
+function(tenure_flags target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set(warnings -Wall -Wextra -Wshadow -Wconversion -Wundef -Wnon-virtual-dtor)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:${warnings}>
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${TENURE_WERROR}>>:-Werror>
+    $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-Xptxas=-warn-spills>
+    $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${TENURE_WERROR}>>:-Werror=all-warnings>)
+  # Always a value: with -Wundef a misspelt name is an error, not a silent 0.
+  target_compile_definitions(${target} PRIVATE TENURE_VERIFY=$<BOOL:${TENURE_VERIFY}>)
+  if(TENURE_SANITIZE)
+    target_compile_options(${target} PRIVATE
+      $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TENURE_SANITIZE};-fno-omit-frame-pointer>)
+    target_link_options(${target} PUBLIC -fsanitize=${TENURE_SANITIZE})
+  endif()
+endfunction()
+
+# tenure_room(<name> SOURCES ... USES <target>...): one part of the library, as one static library.
+function(tenure_room name)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
+  add_library(tenure_${name} STATIC ${arg_SOURCES})
+  tenure_flags(tenure_${name})
+  target_include_directories(tenure_${name}
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>
+    PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(tenure_${name} PUBLIC ${arg_USES})
+  set_target_properties(tenure_${name} PROPERTIES
+    EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)  # the C ABI's shared library holds them too
+  install(TARGETS tenure_${name} EXPORT tenure-targets)
+endfunction()
+
+# tenure_test(<path>_test.cpp LABELS ... USES ...): one program a test file, one ctest case a test.
+# Cases are named by the path with dots, so that `ctest -R core.payload` runs one room.
+function(tenure_test source)
+  cmake_parse_arguments(arg "" "" "LABELS;USES" ${ARGN})
+  string(REGEX REPLACE "_test\\.(cpp|cu)$" "" name ${source})
+  string(REPLACE "/" "." name ${name})
+  add_executable(${name}_test ${source})
+  tenure_flags(${name}_test)
+  target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
+  gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+endfunction()

@@ -1,0 +1,15 @@
+# What `cmake --install` lays down, and how find_package(tenure) finds it again.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS tenure EXPORT tenure-targets FILE_SET HEADERS)
+install(EXPORT tenure-targets NAMESPACE tenure::
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
+configure_package_config_file(cmake/tenure-config.cmake.in
+  ${PROJECT_BINARY_DIR}/tenure-config.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/tenure-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/tenure-config.cmake
+  ${PROJECT_BINARY_DIR}/tenure-config-version.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)

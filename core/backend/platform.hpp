@@ -1,0 +1,61 @@
+// What the core asks of the computer itself: pages, a clock, readings of memory. The host annex
+// answers; tests answer with a clock of their own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tenure/bytes.hpp"
+#include "tenure/result.hpp"
+
+namespace tenure {
+
+/// What to expect of a range's pages.
+enum class PageUse : std::uint8_t {
+  kPlain,  // small or sparse
+  kDense,  // large and used throughout: huge pages where the machine offers them
+};
+
+/// Memory of the machine, as this process may use it: the cgroup's figures where they are smaller.
+struct MemoryReading {
+  Bytes total;
+  Bytes available;
+};
+
+/// threads  anyone
+class Platform {
+ public:
+  Platform() = default;
+  Platform(const Platform&) = delete;
+  Platform& operator=(const Platform&) = delete;
+  virtual ~Platform() = default;
+
+  [[nodiscard]] virtual Bytes page_size() const = 0;
+
+  /// Address space without memory behind it; touching it faults.
+  ///
+  /// size       a multiple of the page size
+  /// alignment  a power of two, a page at least
+  /// errors     kOutOfMemory, with what was asked
+  [[nodiscard]] virtual Result<std::byte*> reserve(Bytes size, Bytes alignment) = 0;
+  virtual void release(std::byte* base, Bytes size) = 0;
+
+  /// Makes pages of a reserved range readable and writable. New ones are zero; memory comes when
+  /// they are touched.
+  ///
+  /// errors   kOutOfMemory: the system will not promise that much
+  [[nodiscard]] virtual Result<void> commit(std::byte* base, Bytes size, PageUse use) = 0;
+
+  /// Gives the memory of committed pages back. They stay usable and read as zero.
+  virtual void discard(std::byte* base, Bytes size) = 0;
+
+  /// A clock that never goes back.
+  [[nodiscard]] virtual std::uint64_t now_ns() = 0;
+
+  [[nodiscard]] virtual MemoryReading memory() = 0;
+};
+
+/// The computer that the program runs on. Lives as long as the program.
+[[nodiscard]] Platform& host_platform();
+
+}  // namespace tenure

@@ -1,0 +1,78 @@
+#include "core/gc/collector.hpp"
+
+#include "core/gc/evacuation.hpp"
+#include "core/heap/object_access.hpp"
+#include "core/model/mark_law.hpp"
+
+namespace tenure {
+
+namespace {
+
+CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigger) {
+  return {.trigger = trigger,
+          .objects_copied = stats.objects_copied,
+          .objects_promoted = stats.objects_promoted,
+          .objects_held = stats.objects_held,
+          .bytes_copied = stats.bytes_copied,
+          .bytes_promoted = stats.bytes_promoted,
+          .cards_scanned = stats.cards_scanned,
+          .payloads_retired = stats.retired.payloads,
+          .payload_bytes_retired = stats.retired.bytes};
+}
+
+Bytes freed_between(Bytes before, Bytes after) { return before > after ? before - after : Bytes{}; }
+
+}  // namespace
+
+CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger trigger) {
+  heap_.flush_born_old();
+  const Bytes before = heap_.used();
+  CollectionReport report = report_of(evacuate(heap_, last, Promotion::kByAge), trigger);
+  report.collected = last;
+  report.bytes_freed = freed_between(before, heap_.used());
+  return report;
+}
+
+CollectionReport Collector::collect_full(CollectionTrigger trigger) {
+  heap_.flush_born_old();
+  const Bytes before = heap_.used();
+  CollectionReport report{.trigger = trigger};
+  if (heap_.has_nursery()) {
+    report = report_of(evacuate(heap_, heap_.oldest() - 1, Promotion::kAllToOldest), trigger);
+  }
+  report.collected = heap_.oldest();
+  report.full = true;
+
+  heap_.begin_marking();
+  const std::vector<ObjectIndex> roots = marking_roots();
+  marker_.begin({.heap = heap_.view(), .roots = roots});
+  report.objects_marked = marker_.complete().objects;
+
+  // Why before the cells are settled: a dead owner says itself which payload was its own.
+  const Retired retired = heap_.owners().settle(
+      heap_.oldest(), [this](ObjectIndex& owner) { return is_marked(heap_.cage().marks(), owner); },
+      [this](ObjectIndex) { return heap_.oldest(); });
+  report.payloads_retired += retired.payloads;
+  report.payload_bytes_retired += retired.bytes;
+
+  heap_.settle_marking();
+  report.bytes_freed = freed_between(before, heap_.used());
+  return report;
+}
+
+std::vector<ObjectIndex> Collector::marking_roots() {
+  std::vector<ObjectIndex> roots;
+  heap_.roots().for_each([&](ObjectIndex& root) { roots.push_back(root); });
+  // Objects that could not be promoted are not covered by the marking: what they name is a root.
+  heap_.young().for_each_region([&](std::uint32_t region) {
+    const std::uint32_t first = first_granule_of_region(region);
+    const std::uint32_t top = first + heap_.cage().regions()[region].top;
+    for (std::uint32_t at = first; at < top; at += detail::header_of(object_on(at)).size) {
+      for_each_reference(heap_.view(), object_on(at),
+                         [&](ObjectIndex child) { roots.push_back(child); });
+    }
+  });
+  return roots;
+}
+
+}  // namespace tenure

@@ -1,0 +1,41 @@
+// Copying: every live object of the youngest generations leaves its region, and the regions are
+// empty again. What cannot move, or finds no room, stays, and its region with it.
+#pragma once
+
+#include <cstdint>
+
+#include "core/heap/heap.hpp"
+#include "tenure/bytes.hpp"
+
+namespace tenure {
+
+/// Where survivors go.
+enum class Promotion : std::uint8_t {
+  kByAge,       // up one generation once they have survived often enough
+  kAllToOldest  // straight to the oldest: a full collection follows
+};
+
+struct EvacuationStats {
+  std::uint64_t objects_copied = 0;    // that stayed in their generation
+  std::uint64_t objects_promoted = 0;  // that went up
+  std::uint64_t objects_held = 0;      // that stayed where they are
+  Bytes bytes_copied;
+  Bytes bytes_promoted;
+  std::uint64_t cards_scanned = 0;
+  Retired retired;
+};
+
+/// Moves every live object of generations 0 to `last` out of its region, and empties the regions.
+///
+/// Live is what a root, or a card remembered for an older generation, reaches through these
+/// generations alone; nothing older is looked at. Slots hold the new places afterwards. Logs were
+/// drained and buffers retired before.
+///
+/// last     not the oldest generation
+/// cost     O(live bytes condemned + remembered cards), whatever the heap's size
+/// errors   none: for want of room an object stays where it is
+/// threads  stopped world
+/// source   generation scavenging (ACM SIGPLAN Notices 19.5, 1984)
+EvacuationStats evacuate(Heap& heap, std::uint32_t last, Promotion promotion);
+
+}  // namespace tenure

@@ -1,0 +1,208 @@
+#include "core/gc/verifier.hpp"
+
+#include <array>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/bitmap.hpp"
+#include "core/heap/object_access.hpp"
+#include "core/model/mark_law.hpp"
+
+namespace tenure {
+
+namespace {
+
+std::string name_of(ObjectIndex object) {
+  const ObjectHeader header = detail::header_of(object);
+  const bool known = static_cast<std::uint32_t>(header.type()) < TypeTable::instance().size();
+  return "object " + std::to_string(granule_of(object)) + " (" +
+         (known ? std::string(type_name(header.type())) : "unknown type") + ", " +
+         std::to_string(header.size) + " granules)";
+}
+
+// One verification: the objects found, and the first fault.
+class Verification {
+ public:
+  explicit Verification(Heap& heap) : heap_(heap), regions_(heap.cage().regions()) {}
+
+  Result<void> run() {
+    // In this order, and each only if the one before found nothing: a heap whose sizes are broken
+    // cannot be walked again.
+    const std::array steps{&Verification::find_objects, &Verification::follow_slots,
+                           &Verification::follow_roots, &Verification::count_free_lists,
+                           &Verification::count_owners};
+    for (const auto step : steps) {
+      (this->*step)();
+      if (!fault_.empty()) {
+        return Error{ErrorCode::kBadArgument, fault_};
+      }
+    }
+    return {};
+  }
+
+ private:
+  template <class Sentence>
+  void expect(bool holds, Sentence sentence) {
+    if (!holds && fault_.empty()) {
+      fault_ = sentence();
+    }
+  }
+  static std::string number(ObjectIndex object) { return std::to_string(granule_of(object)); }
+
+  void find_objects() {
+    walk_young();
+    heap_.old().for_each_object([this](ObjectIndex object) { find(object, cell_room(object)); });
+    heap_.large().for_each_object([this](ObjectIndex object) { find(object, kCageGranules); });
+  }
+  void follow_slots() {
+    heap_.for_each_object([this](ObjectIndex object) { check_slots(object); });
+  }
+  void follow_roots() {
+    heap_.roots().for_each([this](ObjectIndex& root) {
+      expect(is_object(root), [&] { return "a root names no object: granule " + number(root); });
+    });
+  }
+  void count_free_lists() {
+    heap_.blocks().for_each_block([this](std::uint32_t block) { check_free_list(block); });
+  }
+
+  // Bumped regions are walked here and not by the heap, so that a broken size is found, not followed.
+  void walk_young() {
+    heap_.young().for_each_region([this](std::uint32_t region) {
+      const std::uint32_t first = first_granule_of_region(region);
+      const std::uint32_t top = first + regions_[region].top;
+      for (std::uint32_t at = first; at < top && fault_.empty();) {
+        const ObjectHeader header = detail::header_of(object_on(at));
+        expect(header.size > 0 && header.size <= top - at, [&] {
+          return "region " + std::to_string(region) + " cannot be walked at granule " +
+                 std::to_string(at) + ": size " + std::to_string(header.size);
+        });
+        if (header.type() != TypeId::kFiller) {
+          find(object_on(at), top - at);
+        }
+        at += header.size;
+      }
+    });
+  }
+
+  std::uint64_t cell_room(ObjectIndex object) {
+    return heap_.cage().blocks()[block_of(object)].cell;
+  }
+
+  void find(ObjectIndex object, std::uint64_t room) {
+    const ObjectHeader header = detail::header_of(object);
+    const RegionRow& row = regions_[region_of(object)];
+    expect(!header.has(ObjectFlag::kForwarded),
+           [&] { return name_of(object) + " is forwarded outside of a collection"; });
+    expect(
+        static_cast<std::uint32_t>(header.type()) > static_cast<std::uint32_t>(TypeId::kFiller) &&
+            static_cast<std::uint32_t>(header.type()) < TypeTable::instance().size(),
+        [&] { return "granule " + number(object) + " has no type of an object"; });
+    expect(header.size >= kSmallestObject && header.size <= room, [&] {
+      return name_of(object) + " does not fit its place of " + std::to_string(room) + " granules";
+    });
+    expect(row.heap == heap_.id(), [&] { return name_of(object) + " lies in another heap"; });
+    expect(row.leaf == 0 || slot_count(object) == 0,
+           [&] { return name_of(object) + " holds references and lies among leaves"; });
+    owners_found_ += header.has(ObjectFlag::kOwner) ? 1 : 0;
+    auto [bits, fresh] = starts_.try_emplace(region_of(object));
+    if (fresh) {
+      bits->second.resize(kGranulesPerRegion / kBitsPerWord);
+    }
+    set_bit(bits->second.data(), granule_of(object) % kGranulesPerRegion);
+  }
+
+  [[nodiscard]] bool is_object(ObjectIndex object) const {
+    const auto bits = starts_.find(region_of(object));
+    return bits != starts_.end() &&
+           test_bit(bits->second.data(), granule_of(object) % kGranulesPerRegion);
+  }
+
+  void check_slots(ObjectIndex object) {
+    const std::uint32_t own = regions_[region_of(object)].generation;
+    const std::uint32_t count = slot_count(object);
+    for (std::uint32_t k = 0; k < count && fault_.empty(); ++k) {
+      const ObjectIndex child = slots_of(object)[k];
+      if (child == ObjectIndex::kNull) {
+        continue;
+      }
+      expect(is_object(child), [&] {
+        return name_of(object) + ", slot " + std::to_string(k) + ": names no object: granule " +
+               number(child);
+      });
+      const std::uint32_t card = card_of(granule_of(object) + 1 + k / 2);
+      const bool known =
+          heap_.cards().remembered().has(card) || detail::cage_cards[card] == detail::kCardLogged;
+      expect(regions_[region_of(child)].generation >= own || known, [&] {
+        return name_of(object) + " of generation " + std::to_string(own) + ", slot " +
+               std::to_string(k) + ", names a younger " + name_of(child) + ", and card " +
+               std::to_string(card) + " is not remembered";
+      });
+    }
+  }
+
+  void check_free_list(std::uint32_t block) {
+    const BlockRow& row = heap_.cage().blocks()[block];
+    if (row.kind != BlockKind::kCells || (row.flags & BlockRow::kUnswept) != 0) {
+      return;
+    }
+    std::uint32_t listed = 0;
+    for (std::uint32_t cell = row.free_head; cell != 0 && listed <= kMostCellsPerBlock; ++listed) {
+      expect(block_of(object_on(cell)) == block &&
+                 detail::header_of(object_on(cell)).type() == TypeId::kFreeCell,
+             [&] {
+               return "block " + std::to_string(block) + ": its free list leads to granule " +
+                      std::to_string(cell) + ", which is no free cell of it";
+             });
+      if (!fault_.empty()) {
+        return;
+      }
+      cell = detail::header_of(object_on(cell)).size;
+    }
+    std::uint32_t used = 0;
+    auto count = [&used](ObjectIndex) { ++used; };
+    heap_.old().for_each_object_in(block, count);
+    expect(listed + used == cells_per_block(row.cell) && used == row.used, [&] {
+      return "block " + std::to_string(block) + " of " + std::to_string(cells_per_block(row.cell)) +
+             " cells: " + std::to_string(listed) + " free, " + std::to_string(used) + " in use, " +
+             std::to_string(row.used) + " counted";
+    });
+  }
+
+  void count_owners() {
+    std::uint64_t rows = 0;
+    for (std::uint32_t generation = 0; generation < kMaxGenerations; ++generation) {
+      for (const ObjectIndex owner : heap_.owners().in(generation)) {
+        ++rows;
+        expect(is_object(owner) && detail::header_of(owner).has(ObjectFlag::kOwner),
+               [&] { return "granule " + number(owner) + " is listed as an owner and is none"; });
+        expect(regions_[region_of(owner)].generation == generation, [&] {
+          return name_of(owner) + " is listed as an owner of generation " +
+                 std::to_string(generation) + " and is of " +
+                 std::to_string(regions_[region_of(owner)].generation);
+        });
+      }
+    }
+    expect(rows == owners_found_, [&] {
+      return std::to_string(owners_found_) + " objects own payloads, " + std::to_string(rows) +
+             " are listed";
+    });
+  }
+
+  Heap& heap_;
+  const RegionRow* regions_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>>
+      starts_;  // by region, a bit a granule
+  std::uint64_t owners_found_ = 0;
+  std::string fault_;
+};
+
+}  // namespace
+
+Result<void> verify(Heap& heap) {
+  heap.flush_born_old();
+  return Verification(heap).run();
+}
+
+}  // namespace tenure

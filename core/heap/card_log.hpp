@@ -1,0 +1,82 @@
+// The one log that the barrier writes: cards on which a reference was stored. Mutators fill logs of
+// their own; a drain, in a stop, empties them and gives each card to every reader at work. Today's
+// reader is the remembered set; a marking under way and a device's mirror read the same log.
+//
+//   store in an old object        card bytes             this mutator's log
+//   slot at granule p -- p/64 --> [0][0][1][0]..   -->   [17][ 3][90][  ][  ]   --> drain
+//                                 0 clean, 1 logged       1,024 card numbers
+//
+// Invariant: a card byte is 1 exactly if its card is in a log. The readers' sets are their own, so
+// that none can take a card from another.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/base/bitmap.hpp"
+
+namespace tenure {
+
+/// One mutator's log. Only its mutator adds to it.
+struct CardBuffer {
+  static constexpr std::uint32_t kCards = 1024;
+  std::array<std::uint32_t, kCards> cards;
+  std::uint32_t count = 0;
+
+  [[nodiscard]] bool is_full() const { return count == kCards; }
+  void add(std::uint32_t card) { cards[count++] = card; }
+};
+
+/// Cards, each once. Walked in the order in which they came.
+///
+/// threads  stopped world
+class CardSet {
+ public:
+  CardSet();
+
+  void add(std::uint32_t card) {
+    if (!test_bit(bits_.get(), card)) {
+      set_bit(bits_.get(), card);
+      cards_.push_back(card);
+    }
+  }
+  [[nodiscard]] bool has(std::uint32_t card) const { return test_bit(bits_.get(), card); }
+  [[nodiscard]] const std::vector<std::uint32_t>& cards() const { return cards_; }
+
+  /// Takes all cards out, for the caller to add back those that stay.
+  [[nodiscard]] std::vector<std::uint32_t> take_all();
+
+ private:
+  struct Free {
+    void operator()(std::uint32_t* bits) const;
+  };
+  std::unique_ptr<std::uint32_t[], Free> bits_;  // [2^26 bits], touched where cards are
+  std::vector<std::uint32_t> cards_;
+};
+
+class CardLog {
+ public:
+  /// Takes a log for the drain, full or not. Anyone.
+  void hand_in(std::unique_ptr<CardBuffer> log);
+  /// The same, and gives an empty one. Anyone.
+  [[nodiscard]] std::unique_ptr<CardBuffer> exchange(std::unique_ptr<CardBuffer> full);
+
+  /// Empties the logs handed in, and `open`, a mutator's own. Stopped world.
+  void drain(CardBuffer& open);
+  void drain_full();
+
+  /// Cards that may hold a reference to something younger. Stopped world.
+  [[nodiscard]] CardSet& remembered() { return remembered_; }
+  [[nodiscard]] const CardSet& remembered() const { return remembered_; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<CardBuffer>> full_;   // guarded by mutex_
+  std::vector<std::unique_ptr<CardBuffer>> empty_;  // guarded by mutex_
+  CardSet remembered_;
+};
+
+}  // namespace tenure

@@ -1,0 +1,137 @@
+// One heap: its spaces as one. Mutators get buffers and places for objects that are born old; the
+// collector gets everything, in a stop.
+//
+// Invariant: between collections every live object is in the nursery, in a survivors' region, in a
+// cell, or in a run, and its region's row says which.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "core/heap/block_space.hpp"
+#include "core/heap/card_log.hpp"
+#include "core/heap/large.hpp"
+#include "core/heap/old.hpp"
+#include "core/heap/owners.hpp"
+#include "core/heap/region_source.hpp"
+#include "core/heap/roots.hpp"
+#include "core/heap/young.hpp"
+#include "core/model/heap_view.hpp"
+#include "tenure/bytes.hpp"
+#include "tenure/result.hpp"
+
+namespace tenure {
+
+class Platform;
+
+/// What of a configuration the heap must know.
+struct HeapOptions {
+  std::uint32_t generations = 3;
+  std::uint32_t promotion_age = 3;
+  Bytes nursery;
+  Bytes nursery_reserve;
+  Bytes limit;
+};
+
+class Heap {
+ public:
+  /// errors   kOutOfMemory: no addresses, no regions within the limit, too many heaps
+  [[nodiscard]] static Result<std::unique_ptr<Heap>> open(Platform& platform,
+                                                          const HeapOptions& options);
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+  ~Heap();
+
+  [[nodiscard]] const HeapOptions& options() const { return options_; }
+  [[nodiscard]] std::uint32_t oldest() const { return options_.generations - 1; }
+  [[nodiscard]] bool has_nursery() const { return options_.generations > 1; }
+  [[nodiscard]] HeapId id() const { return source_.heap(); }
+
+  // Anyone.
+
+  /// A fresh buffer, or none: the nursery is used up, or there is none.
+  [[nodiscard]] std::optional<BufferRun> take_buffer(std::uint32_t granules);
+
+  /// Room for an object that is born old, its header written and its data zero, or none.
+  [[nodiscard]] ObjectIndex take_born_old(TypeId type, std::uint64_t granules);
+
+  /// Bytes that objects use, the dead that nobody found included.
+  [[nodiscard]] Bytes used() const;
+  [[nodiscard]] Bytes used(std::uint32_t generation) const;
+  [[nodiscard]] Bytes committed() const;
+  [[nodiscard]] Bytes limit() const;
+
+  // Stopped world.
+
+  [[nodiscard]] Young& young() { return young_; }
+  [[nodiscard]] Old& old() { return old_; }
+  [[nodiscard]] Large& large() { return large_; }
+  [[nodiscard]] BlockSpace& blocks() { return blocks_; }
+  [[nodiscard]] CardLog& cards() { return cards_; }
+  [[nodiscard]] Roots& roots() { return roots_; }
+  [[nodiscard]] Owners& owners() { return owners_; }
+  [[nodiscard]] Cage& cage() { return source_.cage(); }
+
+  /// Room in the oldest generation for a copy, or none.
+  [[nodiscard]] ObjectIndex take_promoted(CellCache& cache, std::uint32_t granules,
+                                          Content content);
+
+  /// Gives the mutators' common cells back, so that blocks can be walked.
+  void flush_born_old() { old_.flush(born_old_); }
+
+  /// Has every region of the oldest generation covered by the marking to come, its bits clear.
+  void begin_marking();
+  /// What the marking found dead goes back.
+  ///
+  /// returns  bytes freed
+  Bytes settle_marking();
+
+  /// What a marker may see.
+  [[nodiscard]] HeapView view();
+
+  /// Calls `visit(object)` for each object that counts, fillers left out. Buffers were retired.
+  template <class Visit>
+  void for_each_object(Visit visit);
+
+  [[nodiscard]] RegionRow& row(ObjectIndex object) { return cage().regions()[region_of(object)]; }
+  [[nodiscard]] std::uint32_t generation_of(ObjectIndex object) { return row(object).generation; }
+  [[nodiscard]] static Content content_of(TypeId type, std::uint32_t granules);
+
+ private:
+  Heap(Cage& cage, HeapId id, const HeapOptions& options);
+  template <class Visit>
+  void for_each_old_region(Visit visit);
+
+  HeapOptions options_;
+  RegionSource source_;
+  Young young_;
+  BlockSpace blocks_;
+  Old old_;
+  Large large_;
+  CardLog cards_;
+  Roots roots_;
+  Owners owners_;
+
+  mutable std::mutex mutex_;  // of the oldest generation, between stops
+  CellCache born_old_;        // guarded by mutex_
+};
+
+template <class Visit>
+void Heap::for_each_object(Visit visit) {
+  young_.for_each_region([&](std::uint32_t region) {
+    const std::uint32_t first = first_granule_of_region(region);
+    const std::uint32_t top = first + cage().regions()[region].top;
+    for (std::uint32_t at = first; at < top; at += detail::header_of(object_on(at)).size) {
+      if (detail::header_of(object_on(at)).type() != TypeId::kFiller) {
+        visit(object_on(at));
+      }
+    }
+  });
+  old_.for_each_object(visit);
+  large_.for_each_object(visit);
+}
+
+}  // namespace tenure

@@ -1,0 +1,114 @@
+// The oldest generation's small objects: blocks of equal cells with a free list each, swept when a
+// cell is next wanted. Objects move only in a compaction.
+//
+// Invariant: a free cell is in exactly one list, that of its block or that of the one cache that has
+// taken the block. In a block that awaits its sweep only marked objects count.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/heap/block_space.hpp"
+#include "core/heap/object_access.hpp"
+#include "core/memory/size_class.hpp"
+#include "core/model/region.hpp"
+#include "tenure/bytes.hpp"
+#include "tenure/object.hpp"
+
+namespace tenure {
+
+/// The blocks that one taker of cells works on: a copying worker's own, or the mutators' common one.
+/// One block a class and content; its free list is here until it is given back.
+struct CellCache {
+  struct Slot {
+    std::uint32_t block = 0;  // 0: none
+    std::uint32_t head = 0;   // first free cell, a granule; 0: none
+    std::uint32_t taken = 0;  // cells taken of it
+  };
+  std::array<std::array<Slot, 2>, kSizeClasses> slots;
+};
+
+/// threads  stopped world, or under the heap's lock
+class Old {
+ public:
+  Old(BlockSpace& blocks, Cage& cage) : blocks_(blocks), cage_(cage) {}
+  Old(const Old&) = delete;
+  Old& operator=(const Old&) = delete;
+
+  /// A cell for an object of `granules`, kLargestCell at most, or none. Its contents are stale.
+  [[nodiscard]] ObjectIndex take(CellCache& cache, std::uint32_t granules, Content content) {
+    const std::uint32_t size_class = size_class_of(granules);
+    CellCache::Slot& slot = cache.slots[size_class][static_cast<std::size_t>(content)];
+    if (slot.head == 0 && !refill(slot, size_class, content)) [[unlikely]] {
+      return ObjectIndex::kNull;
+    }
+    const auto cell = static_cast<ObjectIndex>(slot.head);
+    slot.head = next_free(slot.head);
+    ++slot.taken;
+    return cell;
+  }
+
+  /// Gives a cell just taken back, unused.
+  void untake(CellCache& cache, ObjectIndex cell, std::uint32_t granules, Content content);
+
+  /// Gives the cache's blocks back, with what is left of their lists.
+  void flush(CellCache& cache);
+
+  /// After a marking: counts what lives, frees blocks without life, and leaves the others to be
+  /// swept on demand. Caches were flushed.
+  ///
+  /// returns  bytes of cells that were in use and are not any more
+  Bytes settle_marks();
+
+  /// Sweeps every block that still waits.
+  void sweep_all();
+
+  /// Bytes of the cells in use; those in caches count as unused until flushed.
+  [[nodiscard]] Bytes used() const { return Bytes{used_granules_ * kGranuleBytes}; }
+
+  /// Calls `visit(object)` for each object that counts. Caches were flushed.
+  template <class Visit>
+  void for_each_object(Visit visit) {
+    blocks_.for_each_block([&](std::uint32_t block) {
+      if (row(block).kind == BlockKind::kCells) {
+        for_each_object_in(block, visit);
+      }
+    });
+  }
+  template <class Visit>
+  void for_each_object_in(std::uint32_t block, Visit& visit) {
+    const BlockRow& cells = row(block);
+    const bool unswept = (cells.flags & BlockRow::kUnswept) != 0;
+    const std::uint32_t first = first_granule_of_block(block);
+    for (std::uint32_t k = 0; k < cells_per_block(cells.cell); ++k) {
+      const ObjectIndex object = object_on(first + k * cells.cell);
+      const bool counts = unswept ? is_marked(cage_.marks(), object)
+                                  : detail::header_of(object).type() != TypeId::kFreeCell;
+      if (counts) {
+        visit(object);
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] BlockRow& row(std::uint32_t block) const { return cage_.blocks()[block]; }
+  [[nodiscard]] static std::uint32_t next_free(std::uint32_t cell);
+  static void link_free(std::uint32_t cell, std::uint32_t next);
+
+  [[nodiscard]] bool refill(CellCache::Slot& slot, std::uint32_t size_class, Content content);
+  void put_back(CellCache::Slot& slot);
+  [[nodiscard]] bool open_fresh(CellCache::Slot& slot, std::uint32_t size_class, Content content);
+  void sweep(std::uint32_t block);
+  [[nodiscard]] std::uint32_t count_marked(std::uint32_t block) const;
+
+  using Lists = std::array<std::array<std::vector<std::uint32_t>, 2>, kSizeClasses>;
+
+  BlockSpace& blocks_;
+  Cage& cage_;
+  Lists partial_;  // blocks with a free cell, swept, in no cache
+  Lists unswept_;
+  std::uint64_t used_granules_ = 0;
+};
+
+}  // namespace tenure

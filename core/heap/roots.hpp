@@ -1,0 +1,114 @@
+// All that a collection starts from: the locals of every mutator, and the handles.
+//
+// Invariant: a handle's cell is where it was for as long as the handle lives, also beyond the heap's
+// end; then it is null.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "tenure/detail/fast_path.hpp"
+#include "tenure/object.hpp"
+
+namespace tenure {
+
+class HandleTable;
+
+namespace detail {
+/// What a Handle points to.
+struct HandleCell {
+  std::atomic<ObjectIndex> object{ObjectIndex::kNull};
+  HandleTable* table = nullptr;
+  HandleCell* next_free = nullptr;  // guarded by the table
+};
+[[nodiscard]] ObjectIndex handle_object(const HandleCell* cell);
+}  // namespace detail
+
+/// The cells of one heap's handles. It ends when its heap has ended and the last handle is gone.
+class HandleTable {
+ public:
+  struct Close {
+    void operator()(HandleTable* table) const { table->disown(); }
+  };
+  using Owner = std::unique_ptr<HandleTable, Close>;
+  [[nodiscard]] static Owner make();
+
+  /// Any mutator, not away.
+  [[nodiscard]] detail::HandleCell* take(ObjectIndex object);
+  /// Anyone, at any time.
+  void drop(detail::HandleCell* cell);
+
+  /// Calls `visit(cell)` for each cell in use. Stopped world; drops may happen beside it.
+  template <class Visit>
+  void for_each(Visit visit) {
+    const std::scoped_lock lock(mutex_);
+    for (const std::unique_ptr<Chunk>& chunk : chunks_) {
+      for (detail::HandleCell& cell : *chunk) {
+        if (cell.object.load(std::memory_order_relaxed) != ObjectIndex::kNull) {
+          visit(cell);
+        }
+      }
+    }
+  }
+
+  /// Nulls every cell: the heap ends, and handles are inert from now on.
+  void clear();
+
+  [[nodiscard]] std::uint64_t count() const;
+
+ private:
+  static constexpr std::size_t kCellsPerChunk = 256;
+  using Chunk = std::array<detail::HandleCell, kCellsPerChunk>;
+
+  HandleTable() = default;
+  ~HandleTable() = default;
+  void disown();
+  [[nodiscard]] bool is_over() const { return disowned_ && used_ == 0; }
+
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;  // guarded by mutex_
+  detail::HandleCell* free_ = nullptr;          // guarded by mutex_
+  std::uint64_t used_ = 0;                      // guarded by mutex_
+  bool disowned_ = false;                       // guarded by mutex_
+};
+
+/// Whose locals count. Stopped world, or under the safepoint's lock.
+class Roots {
+ public:
+  Roots() : handles_(HandleTable::make()) {}
+
+  void attach(detail::MutatorCore& core) { mutators_.push_back(&core); }
+  void detach(detail::MutatorCore& core) { std::erase(mutators_, &core); }
+
+  /// Calls `visit(ObjectIndex&)` for each root that is not null, and lets it be rewritten.
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (detail::MutatorCore* core : mutators_) {
+      for (detail::LocalLink* link = core->locals; link != nullptr; link = link->below) {
+        if (link->object != ObjectIndex::kNull) {
+          visit(link->object);
+        }
+      }
+    }
+    handles_->for_each([&visit](detail::HandleCell& cell) {
+      ObjectIndex seen = cell.object.load(std::memory_order_relaxed);
+      ObjectIndex moved = seen;
+      visit(moved);
+      // Why an exchange: a handle may be dropped beside us; then its cell must stay null.
+      cell.object.compare_exchange_strong(seen, moved, std::memory_order_relaxed);
+    });
+  }
+
+  [[nodiscard]] HandleTable& handles() { return *handles_; }
+  [[nodiscard]] const HandleTable& handles() const { return *handles_; }
+
+ private:
+  std::vector<detail::MutatorCore*> mutators_;
+  HandleTable::Owner handles_;
+};
+
+}  // namespace tenure

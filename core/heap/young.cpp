@@ -1,0 +1,198 @@
+#include "core/heap/young.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "core/base/check.hpp"
+#include "core/heap/object_access.hpp"
+#include "core/memory/cage.hpp"
+
+namespace tenure {
+
+namespace {
+
+constexpr std::uint64_t kRegionBytes = std::uint64_t{kGranulesPerRegion} * kGranuleBytes;
+
+std::uint32_t regions_for(Bytes size) {
+  return static_cast<std::uint32_t>((size.count() + kRegionBytes - 1) / kRegionBytes);
+}
+
+// The smallest power of two, a buffer at least, so that a region holds a whole number of them.
+std::uint32_t buffer_for(std::uint32_t granules) {
+  return std::max(Young::kBufferGranules, std::bit_ceil(granules));
+}
+
+}  // namespace
+
+Young::~Young() {
+  for (const std::vector<std::uint32_t>& regions : survivors_) {
+    for (const std::uint32_t region : regions) {
+      source_.give_back({region, 1});
+    }
+  }
+  if (nursery_.count > 0) {
+    source_.cage().give_back(nursery_);
+    source_.count_out(in_use_);
+  }
+}
+
+Result<void> Young::open(Bytes nursery, Bytes reserve) {
+  const std::uint32_t use = regions_for(nursery);
+  const std::uint32_t count = std::max(use, regions_for(reserve));
+  if (!source_.count_in(use)) {
+    return Error{ErrorCode::kOutOfMemory, "a nursery of " + to_string(nursery) +
+                                              " does not fit into the heap's limit of " +
+                                              to_string(Bytes{source_.limit() * kRegionBytes})};
+  }
+  const std::optional<RegionRun> run = source_.cage().reserve(
+      count, RegionRow{.heap = source_.heap(), .kind = RegionKind::kNursery});
+  if (!run || !source_.cage().commit({run->first, use})) {
+    if (run) {
+      source_.cage().give_back(*run);
+    }
+    source_.count_out(use);
+    return Error{ErrorCode::kOutOfMemory,
+                 "no room for a nursery of " + to_string(nursery) + " (" + to_string(reserve) +
+                     " reserved) in the cage of 32 GiB, or no memory to commit it"};
+  }
+  nursery_ = *run;
+  in_use_ = wanted_ = use;
+  cursor_ = first_granule_of_region(nursery_.first);
+  return {};
+}
+
+void Young::resize_nursery(Bytes nursery) {
+  const std::scoped_lock lock(mutex_);
+  wanted_ = std::clamp(regions_for(nursery), 1u, nursery_.count);
+}
+
+std::optional<BufferRun> Young::take_buffer(std::uint32_t granules) {
+  const std::uint32_t size = buffer_for(granules);
+  BufferRun buffer;
+  {
+    const std::scoped_lock lock(mutex_);
+    const std::uint32_t end = first_granule_of_region(nursery_.first + in_use_);
+    std::uint32_t at = (cursor_ + size - 1) / size * size;
+    while (at < end && (row(at / kGranulesPerRegion).flags & RegionRow::kHeld) != 0) {
+      at = (at / kGranulesPerRegion + 1) * kGranulesPerRegion;
+    }
+    if (at >= end) {
+      return std::nullopt;
+    }
+    // What a larger buffer skips must be walkable too.
+    const std::uint32_t region = at / kGranulesPerRegion;
+    const std::uint32_t begun = first_granule_of_region(region) + row(region).top;
+    write_filler(begun, at - begun);
+    buffer = {at, at + size};
+    cursor_ = buffer.limit;
+    row(region).top = buffer.limit - first_granule_of_region(region);
+  }
+  std::memset(detail::address_of(object_on(buffer.first)), 0, std::uint64_t{size} * kGranuleBytes);
+  return buffer;
+}
+
+Bytes Young::nursery_used() const {
+  const std::scoped_lock lock(mutex_);
+  const std::uint32_t fresh = cursor_ - first_granule_of_region(nursery_.first);
+  return Bytes{std::uint64_t{fresh} * kGranuleBytes};
+}
+
+Bytes Young::nursery_size() const {
+  const std::scoped_lock lock(mutex_);
+  return Bytes{in_use_ * kRegionBytes};
+}
+
+Bytes Young::used(std::uint32_t generation) const {
+  std::uint64_t granules = 0;
+  for (const std::uint32_t region : survivors_[generation]) {
+    granules += row(region).top;
+  }
+  return Bytes{granules * kGranuleBytes} + (generation == 0 ? nursery_used() : Bytes{});
+}
+
+void Young::condemn(std::uint32_t last) {
+  condemned_.clear();
+  for (std::uint32_t region = nursery_.first; region < nursery_.first + nursery_.count; ++region) {
+    if (row(region).top > 0) {
+      condemned_.push_back(region);
+    }
+  }
+  for (std::uint32_t generation = 0; generation <= last; ++generation) {
+    std::vector<std::uint32_t> regions = std::exchange(survivors_[generation], {});
+    condemned_.insert(condemned_.end(), regions.begin(), regions.end());
+    open_[generation] = kNoRegion;
+  }
+  for (const std::uint32_t region : condemned_) {
+    row(region).flags = RegionRow::kCondemned;
+  }
+}
+
+ObjectIndex Young::take_for_survivor(std::uint32_t generation, std::uint32_t granules) {
+  std::uint32_t region = open_[generation];
+  if (region == kNoRegion || row(region).top + granules > kGranulesPerRegion) {
+    const std::optional<RegionRun> fresh = source_.take(
+        1,
+        RegionRow{.kind = RegionKind::kBump, .generation = static_cast<std::uint8_t>(generation)});
+    if (!fresh) {
+      return ObjectIndex::kNull;
+    }
+    region = fresh->first;
+    open_[generation] = region;
+    survivors_[generation].push_back(region);
+    std::memset(source_.cage().starts() + region * kCardsPerRegion, Cage::kNoStart,
+                kCardsPerRegion);
+  }
+  const std::uint32_t granule = first_granule_of_region(region) + row(region).top;
+  row(region).top += granules;
+  note_start(granule);
+  return object_on(granule);
+}
+
+void Young::note_start(std::uint32_t granule) {
+  std::uint8_t& start = source_.cage().starts()[card_of(granule)];
+  if (start == Cage::kNoStart) {
+    start = static_cast<std::uint8_t>(granule % kGranulesPerCard);
+  }
+}
+
+void Young::hold_back(ObjectIndex object) { row(region_of(object)).flags |= RegionRow::kHeld; }
+
+void Young::give_back_condemned() {
+  for (const std::uint32_t region : condemned_) {
+    RegionRow& condemned = row(region);
+    const bool held = (condemned.flags & RegionRow::kHeld) != 0;
+    condemned.flags = held ? RegionRow::kHeld : 0;
+    if (condemned.kind == RegionKind::kNursery) {
+      condemned.top = held ? condemned.top : 0;
+    } else if (held) {
+      survivors_[condemned.generation].push_back(region);
+    } else {
+      source_.give_back({region, 1});
+    }
+  }
+  condemned_.clear();
+
+  const std::scoped_lock lock(mutex_);
+  cursor_ = first_granule_of_region(nursery_.first);
+  settle_size(lock);
+}
+
+void Young::settle_size(const std::scoped_lock<std::mutex>&) {
+  if (wanted_ < in_use_) {
+    source_.count_out(in_use_ - wanted_);
+    in_use_ = wanted_;
+  }
+  const std::uint32_t more = wanted_ - in_use_;
+  if (more == 0 || !source_.count_in(more)) {
+    return;
+  }
+  if (source_.cage().commit({nursery_.first + in_use_, more})) {
+    in_use_ = wanted_;
+  } else {
+    source_.count_out(more);
+  }
+}
+
+}  // namespace tenure

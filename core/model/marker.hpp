@@ -1,0 +1,48 @@
+// What every marker answers to: given a heap's view and its roots, it sets the bit of each object
+// reached, and of no other.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "core/model/heap_view.hpp"
+#include "tenure/object.hpp"
+
+namespace tenure {
+
+/// What to mark. The bits of the regions covered are clear when a marking begins.
+struct MarkJob {
+  HeapView heap;
+  std::span<const ObjectIndex> roots;  // null ones and twins are allowed
+};
+
+/// What a marking did; for statistics and for choosing the next marker.
+struct MarkStats {
+  std::uint64_t objects = 0;     // bits set
+  std::uint64_t references = 0;  // slots read
+};
+
+/// A marking, once begun, is advanced until it is done, then completed.
+///
+/// threads  `begin` and `complete`: the collecting thread, stopped world; `advance`: one at a time
+class Marker {
+ public:
+  Marker() = default;
+  Marker(const Marker&) = delete;
+  Marker& operator=(const Marker&) = delete;
+  virtual ~Marker() = default;
+
+  /// Takes the roots.
+  virtual void begin(const MarkJob& job) = 0;
+
+  static constexpr std::uint64_t kNoBudget = std::numeric_limits<std::uint64_t>::max();
+
+  /// Reads about `budget` objects more. True when nothing is left to read.
+  virtual bool advance(std::uint64_t budget) = 0;
+
+  /// Ends the marking: all that the roots reach is marked.
+  virtual MarkStats complete() = 0;
+};
+
+}  // namespace tenure

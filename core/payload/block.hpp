@@ -1,0 +1,69 @@
+// One stretch of a pool's addresses, and who has it.
+//
+// Invariant: blocks tile their segment: each starts where the one before ends. A block's address
+// and size change only under the pool's lock, and never while it is leased.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/payload/stream_use.hpp"
+#include "tenure/bytes.hpp"
+#include "tenure/payload.hpp"
+
+namespace tenure {
+
+struct PoolCore;
+
+/// Sizes and addresses of blocks are multiples of it. DLPack wants 256; rivals round to 512 too.
+inline constexpr std::uint64_t kBlockStep = 512;
+
+///   unmapped <--> free --> leased --> returned --> free
+///                             \--> inert (the pool closed first)
+enum class BlockState : std::uint8_t {
+  kSpare,     // a descriptor that describes nothing
+  kUnmapped,  // addresses without memory behind them
+  kFree,      // on a shelf of the pool, or its wilderness
+  kLeased,
+  kReturned,  // in the remote free list: its pool has not looked yet
+  kInert,     // leased when its pool closed; nothing lies behind it
+};
+
+/// A free block's place in its index: a tree by size, a ring through blocks of one size. An unmapped
+/// block is in a list, by `ring_before` and `ring_after`.
+struct FreeNode {
+  PayloadBlock* parent = nullptr;
+  std::array<PayloadBlock*, 2> child{};
+  PayloadBlock* ring_before = nullptr;
+  PayloadBlock* ring_after = nullptr;
+};
+
+/// Two cache lines: what lease and return touch, then what is asked of the free.
+struct alignas(64) PayloadBlock {
+  std::byte* data = nullptr;
+  std::uint64_t size = 0;          // bytes, a multiple of kBlockStep
+  std::uint64_t asked = 0;         // bytes asked for; of a leased block
+  PayloadBlock* before = nullptr;  // neighbours by address; null at the segment's ends
+  PayloadBlock* after = nullptr;
+  PoolCore* core = nullptr;        // outlives the block
+  PayloadBlock* link = nullptr;    // next in the remote free list, or among spare descriptors
+  SiteId site = SiteId::kUnknown;  // that leased it
+  std::atomic<BlockState> state{BlockState::kSpare};
+  bool noted_seam = false;  // is in the pool's list of seams
+  std::uint16_t shelf = 0;  // that a free block stands on
+
+  UseSet uses;
+  FreeNode node;
+
+  /// Why relaxed: whoever asks holds the pool's lock or the lease; only handing back races, and a
+  /// block that is being handed back counts as leased until the pool takes it.
+  [[nodiscard]] bool is(BlockState wanted) const {
+    return state.load(std::memory_order_relaxed) == wanted;
+  }
+  [[nodiscard]] std::byte* end() const { return data + size; }
+};
+static_assert(sizeof(PayloadBlock) == 128);
+
+}  // namespace tenure

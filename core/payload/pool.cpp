@@ -1,0 +1,253 @@
+#include "core/payload/pool.hpp"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "core/base/check.hpp"
+
+namespace tenure {
+
+namespace {
+
+// A pool counts bytes below the addresses there are, so that sums and roundings cannot wrap.
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 45;
+
+std::uint64_t rounded(Bytes size) { return round_up(size, Bytes{kBlockStep}).count(); }
+
+}  // namespace
+
+PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& options)
+    : kind_(kind),
+      traits_(backend.traits(kind)),
+      options_(options),
+      limit_(std::min({options.budget.count(), traits_.capacity.count(), kMostBytes})),
+      core_(new PoolCore(kind, backend)),
+      epochs_(backend),
+      tiling_(backend, *core_, traits_, limit_) {
+  counts_.kind = kind;
+  counts_.backend = backend.name();
+  counts_.budget = options.budget;
+}
+
+PayloadPool::~PayloadPool() {
+  close();
+  core_->let_go();
+}
+
+Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site, Effort effort) {
+  const Lock lock(core_->mutex);
+  if (!may_lease(size, stream)) [[unlikely]] {
+    if (Result<void> ready = make_ready(size, stream); !ready) {
+      ++counts_.refusals;
+      return ready.failure();
+    }
+  }
+  PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
+  if (block == nullptr) [[unlikely]] {
+    const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, effort);
+    if (!taken) {
+      ++counts_.refusals;
+      return taken.failure();
+    }
+    block = *taken;
+  }
+  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site);
+}
+
+PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site) {
+  const Lock lock(core_->mutex);
+  if (!may_lease(size, stream) && !make_ready(size, stream)) [[unlikely]] {
+    return {};
+  }
+  PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
+  if (block == nullptr) [[unlikely]] {
+    const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, Effort::kReuse);
+    block = taken.ok() ? *taken : nullptr;
+  }
+  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site);
+}
+
+PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock) {
+  if (PayloadBlock* const match = drain(size, stream, lock)) {
+    ++counts_.cached_hits;
+    return match;
+  }
+  return take_own(size, stream);
+}
+
+// Files what was handed back; but the latest block of just this size and stream is given at once.
+PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock&) {
+  PayloadBlock* match = nullptr;
+  PayloadBlock* next = nullptr;
+  for (PayloadBlock* block = core_->returned.take_all(); block != nullptr; block = next) {
+    next = block->link;
+    ++counts_.returns;
+    --counts_.live_blocks;
+    counts_.live -= Bytes{block->asked};
+    counts_.leased -= Bytes{block->size};
+    if (match == nullptr && block->size == size && block->uses.is_only_ongoing(stream)) {
+      match = block;
+    } else {
+      file(*block);
+    }
+  }
+  return match;
+}
+
+PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site) {
+  block.asked = size.count();
+  block.site = site;
+  block.uses.begin(stream);
+  block.state.store(BlockState::kLeased, std::memory_order_relaxed);
+  ++counts_.leases;
+  ++counts_.live_blocks;
+  counts_.live += size;
+  counts_.leased += Bytes{block.size};
+  counts_.peak_live = std::max(counts_.peak_live, counts_.live);
+  peak_leased_ = std::max(peak_leased_, counts_.leased.count());
+  return PayloadLease(block);
+}
+
+// A block comes back: its uses end now, as far as the order of its streams goes.
+void PayloadPool::file(PayloadBlock& block) {
+  if (epochs_.has_several() || !block.uses.is_single()) [[unlikely]] {
+    file_among_streams(block);
+    return;
+  }
+  block.uses.become(epochs_.end_use(block.uses.home()));
+  block.state.store(BlockState::kFree, std::memory_order_relaxed);
+  block.shelf = kIdleShelf;
+  shelve(join_neighbours(block));
+}
+
+// Joins a free block that stands on no shelf with neighbours of its own shelf; gives the whole.
+PayloadBlock& PayloadPool::join_neighbours(PayloadBlock& block) {
+  const auto joins = [&](const PayloadBlock* other) {
+    return other != nullptr && other->is(BlockState::kFree) && other->shelf == block.shelf;
+  };
+  if (joins(block.after)) {
+    unshelve(*block.after);
+    block.uses.add_all(block.after->uses);
+    tiling_.join_with_after(block);
+  }
+  PayloadBlock* const before = block.before;
+  if (!joins(before)) {
+    return block;
+  }
+  unshelve(*before);
+  before->uses.add_all(block.uses);
+  tiling_.join_with_after(*before);
+  return *before;
+}
+
+void PayloadPool::shelve(PayloadBlock& block) {
+  block.shelf = shelf_for(block);
+  if (epochs_.has_several()) {
+    note_seams_of(block);
+  }
+  if (!is_wilderness(block)) {
+    shelf(block.shelf).insert(block);
+    return;
+  }
+  if (wilderness_ != nullptr) {  // memory was mapped above the old one
+    shelf(wilderness_->shelf).insert(*wilderness_);
+  }
+  wilderness_ = &block;
+}
+
+void PayloadPool::unshelve(PayloadBlock& block) {
+  if (wilderness_ == &block) {
+    wilderness_ = nullptr;
+  } else {
+    shelves_[block.shelf]->remove(block);
+  }
+}
+
+FreeIndex& PayloadPool::shelf(std::uint16_t number) {
+  if (shelves_.size() <= number) {
+    shelves_.resize(number + std::size_t{1});
+  }
+  if (shelves_[number] == nullptr) {
+    shelves_[number] = std::make_unique<FreeIndex>();
+  }
+  return *shelves_[number];
+}
+
+// The best fit among what the stream's own order makes free for it.
+PayloadBlock* PayloadPool::take_own(std::uint64_t size, StreamId stream) {
+  const std::uint16_t own = own_shelf(stream);
+  PayloadBlock* block = best_fit_on(own, size);
+  if (own != kIdleShelf && (block == nullptr || block->size != size)) {
+    PayloadBlock* const idle = best_fit_on(kIdleShelf, size);
+    block = block == nullptr || (idle != nullptr && idle->size < block->size) ? idle : block;
+  }
+  if (block == nullptr && wilderness_ != nullptr && wilderness_->size >= size &&
+      (wilderness_->shelf == own || wilderness_->shelf == kIdleShelf)) {
+    block = wilderness_;
+  }
+  if (block == nullptr) {
+    return nullptr;
+  }
+  unshelve(*block);
+  if (block->size == size) {
+    counts_.cached_hits += block->shelf == own ? 1 : 0;
+  } else {
+    cut(*block, size);
+  }
+  return block;
+}
+
+PayloadBlock* PayloadPool::best_fit_on(std::uint16_t number, std::uint64_t size) const {
+  return number < shelves_.size() && shelves_[number] != nullptr ? shelves_[number]->best_fit(size)
+                                                                 : nullptr;
+}
+
+// Shelves what a block that stands on no shelf has above `size` bytes.
+void PayloadPool::cut(PayloadBlock& block, std::uint64_t size) {
+  PayloadBlock& rest = tiling_.split(block, size);
+  rest.uses = block.uses;
+  rest.shelf = block.shelf;
+  shelve(rest);
+}
+
+std::uint64_t PayloadPool::close() {
+  const Lock lock(core_->mutex);
+  if (std::exchange(closed_, true)) {
+    return 0;
+  }
+  drain_all(lock);
+  std::uint64_t inert = 0;
+  core_->slab.for_each([&](PayloadBlock& block) {
+    // Why first the holder: the lease may be given up as soon as it is inert.
+    core_->holders.fetch_add(1, std::memory_order_relaxed);
+    BlockState leased = BlockState::kLeased;
+    if (block.state.compare_exchange_strong(leased, BlockState::kInert,
+                                            std::memory_order_acq_rel)) {
+      ++inert;
+      end_uses(block);
+    } else {
+      core_->let_go();
+    }
+  });
+  while (counts_.live_blocks > inert) {  // somebody is between the two steps of handing back
+    std::this_thread::yield();
+    drain_all(lock);
+  }
+  Result<void> idle = epochs_.wait_for_all();
+  if (!idle && idle.failure().code != ErrorCode::kDeviceLost) {
+    idle = epochs_.wait_for_all();  // a refusal may have passed
+  }
+  // Why not otherwise: work may still use the memory. The backend gives it up when it ends.
+  if (idle.ok() || idle.failure().code == ErrorCode::kDeviceLost) {
+    tiling_.close();
+  }
+  shelves_.clear();
+  seams_.clear();
+  wilderness_ = nullptr;
+  counts_.live = counts_.leased = Bytes{};
+  counts_.live_blocks = 0;
+  return inert;
+}
+
+}  // namespace tenure

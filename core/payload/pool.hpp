@@ -1,0 +1,214 @@
+// A pool of payload memory: one for each memory kind of a backend, for all streams.
+//
+// A lease takes the smallest free block that is large enough and cuts the rest off; a return joins
+// with free neighbours. A free block carries the streams' uses of it. Whoever leases it is ordered
+// behind them on the device; the host does not wait.
+//
+//   lease:   remote free list -> own shelf | idle shelf -> other streams' shelves, over first,
+//            then behind a wait -> neighbours across seams -> more memory
+//   return:  one exchange of the block's state, one push on the remote free list
+//
+// Shelves: while one stream is known, all free blocks stand on shelf 0 and are in its order. Once
+// there are more, shelf 0 holds what is idle for anyone, shelf 1 what several streams used, and
+// shelf 2 + s what stream s used. Free neighbours on one shelf are always joined; neighbours on two
+// shelves make a seam, across which only a request that fits nowhere else is placed.
+//
+// Memory is mapped piece by piece. Once as much is mapped as was ever leased and a little more, idle
+// pieces in holes are mapped elsewhere before fresh ones are taken: addresses are plenty, memory is
+// not.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/backend/backend.hpp"
+#include "core/payload/free_index.hpp"
+#include "core/payload/pool_core.hpp"
+#include "core/payload/stream_epochs.hpp"
+#include "core/payload/tiling.hpp"
+#include "core/payload/window.hpp"
+#include "tenure/payload.hpp"
+#include "tenure/result.hpp"
+#include "tenure/statistics.hpp"
+
+namespace tenure {
+
+/// How far a lease goes before it gives up.
+enum class Effort : std::uint8_t {
+  kReuse,  // what is mapped and free; stream waits at the most
+  kGrow,   // maps more; the host does not wait
+  kWait,   // the host waits for streams, so that their holes can be mapped elsewhere
+};
+
+/// Whether the host may wait for streams.
+enum class HostWait : std::uint8_t { kNever, kAllowed };
+
+struct PoolOptions {
+  Bytes budget = kUnlimited;  // bytes that may be mapped; the backend's capacity bounds them too
+
+  /// How much more than was ever leased is mapped before idle holes are mapped elsewhere instead, in
+  /// thousandths. Measured: over 25 traces of training and inference, 5 gives the best utilisation;
+  /// 0 maps four times as often elsewhere, 20 a quarter as often and wastes 0.3 % more.
+  std::uint32_t slack_per_mille = 5;
+};
+
+/// threads  anyone
+class PayloadPool {
+ public:
+  /// backend   outlives the pool
+  PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& options = {});
+  PayloadPool(Backend& backend, MemoryKind kind, Bytes budget)
+      : PayloadPool(backend, kind, PoolOptions{.budget = budget}) {}
+  PayloadPool(const PayloadPool&) = delete;
+  PayloadPool& operator=(const PayloadPool&) = delete;
+  /// Closes, if nobody did.
+  ~PayloadPool();
+
+  /// Leases `size` bytes, to be used on `stream` first.
+  ///
+  /// size     1 byte at least
+  /// stream   of this backend; its work from now on may use the bytes
+  /// returns  with Effort::kReuse an empty lease, where memory would have to be mapped
+  /// errors   kBadArgument: no bytes, or no such stream; kUnsupported: the kind is not to be had;
+  ///          kOverBudget, kOutOfMemory: with what is held; kDeviceRefused, kDeviceLost; kClosed
+  /// cost     some 50 ns where a free block fits, whatever the size and the number of free blocks
+  [[nodiscard]] Result<PayloadLease> lease(Bytes size, StreamId stream,
+                                           SiteId site = SiteId::kUnknown,
+                                           Effort effort = Effort::kGrow);
+
+  /// A lease that maps nothing: empty where memory would have to be mapped, or the request is one
+  /// that `lease` refuses.
+  [[nodiscard]] PayloadLease try_lease(Bytes size, StreamId stream, SiteId site = SiteId::kUnknown);
+
+  /// Gives memory back until it is at least so much, or no whole idle piece is left. Addresses stay.
+  ///
+  /// wait     kAllowed: waits first until every stream is done with what was handed back
+  /// returns  what was given back
+  Bytes trim(Bytes at_least = kUnlimited, HostWait wait = HostWait::kNever);
+
+  /// Whether a request of that size could succeed if everything else were handed back.
+  [[nodiscard]] bool can_ever_fit(Bytes size) const;
+
+  /// How many bytes others must hand back at the least before `size` fits, in this pool: no wait, no
+  /// device call. 0 says that nothing counts against it.
+  [[nodiscard]] Bytes shortfall(Bytes size);
+
+  /// Bytes leased now, as rounded.
+  [[nodiscard]] Bytes leased();
+
+  [[nodiscard]] MemoryKind kind() const { return kind_; }
+  [[nodiscard]] PoolStatistics statistics();
+
+  /// Checks every invariant of the pool and its parts.
+  ///
+  /// errors   kBadArgument, with the first thing that is not as it should be
+  /// cost     O(blocks)
+  [[nodiscard]] Result<void> verify();
+
+  /// Ends the pool: waits for its streams, and gives memory and addresses up. Leases that are still
+  /// out become inert; they may be looked at and destroyed at any later time. Twice is as good as
+  /// once.
+  ///
+  /// returns  the leases that became inert
+  std::uint64_t close();
+
+ private:
+  using Lock = std::scoped_lock<std::mutex>;
+
+  static constexpr std::uint16_t kIdleShelf = 0;
+  static constexpr std::uint16_t kMixedShelf = 1;
+  static constexpr std::uint16_t kFirstStreamShelf = 2;
+
+  // pool.cpp: what each lease and return goes through
+  [[nodiscard]] bool may_lease(Bytes size, StreamId stream) const {
+    return !size.is_zero() && size.count() <= limit_ && !closed_ && epochs_.knows(stream);
+  }
+  [[nodiscard]] PayloadBlock* take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock);
+  [[nodiscard]] PayloadBlock* drain(std::uint64_t size, StreamId stream, const Lock& lock);
+  void drain_all(const Lock& lock) { (void)drain(0, StreamId::kDefault, lock); }
+  [[nodiscard]] PayloadBlock* take_own(std::uint64_t size, StreamId stream);
+  PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site);
+  void file(PayloadBlock& block);
+  PayloadBlock& join_neighbours(PayloadBlock& block);
+  void shelve(PayloadBlock& block);
+  void unshelve(PayloadBlock& block);
+  void cut(PayloadBlock& block, std::uint64_t size);
+  [[nodiscard]] FreeIndex& shelf(std::uint16_t number);
+  [[nodiscard]] std::uint16_t own_shelf(StreamId stream) const {
+    return epochs_.has_several()
+               ? static_cast<std::uint16_t>(kFirstStreamShelf + static_cast<std::uint32_t>(stream))
+               : kIdleShelf;
+  }
+  [[nodiscard]] std::uint16_t shelf_for(const PayloadBlock& block) const {
+    if (!epochs_.has_several() || block.uses.is_empty()) {
+      return kIdleShelf;
+    }
+    return block.uses.is_single() ? own_shelf(block.uses.first().stream()) : kMixedShelf;
+  }
+  [[nodiscard]] PayloadBlock* best_fit_on(std::uint16_t number, std::uint64_t size) const;
+  [[nodiscard]] static bool is_wilderness(const PayloadBlock& block) {
+    return block.after != nullptr && block.after->after == nullptr &&
+           block.after->is(BlockState::kUnmapped);
+  }
+
+  // pool_streams.cpp: what only programs with several streams go through
+  [[nodiscard]] Result<void> make_ready(Bytes size, StreamId stream);
+  void begin_several();
+  void end_uses(PayloadBlock& block);
+  void file_among_streams(PayloadBlock& block);
+  void settle(PayloadBlock& block);
+  void note_seams_of(PayloadBlock& block);
+  void settle_seams();
+  void drop_stale_seams();
+  [[nodiscard]] PayloadBlock* take_from_others(std::uint64_t size, StreamId stream,
+                                               Result<void>& failure);
+  [[nodiscard]] PayloadBlock* take_across_seams(std::uint64_t size, StreamId stream,
+                                                Result<void>& failure);
+  [[nodiscard]] bool may_be_ordered(StreamId stream, const PayloadBlock& block) const;
+  [[nodiscard]] std::optional<Window> window_for(std::uint64_t size, StreamId stream,
+                                                 std::uint64_t most_to_map) const;
+  [[nodiscard]] Result<void> order_behind(StreamId stream, const PayloadBlock& block);
+
+  // pool_growth.cpp: what needs memory mapped or given back
+  [[nodiscard]] Result<PayloadBlock*> take_with_effort(std::uint64_t size, StreamId stream,
+                                                       Effort effort);
+  [[nodiscard]] Result<PayloadBlock*> grow(std::uint64_t size, StreamId stream, Effort effort);
+  [[nodiscard]] Result<PayloadBlock*> grow_by_segment(std::uint64_t size, Effort effort);
+  [[nodiscard]] Result<void> make_room(std::uint64_t size, std::uint64_t to_map,
+                                       const Window& window, Effort effort);
+  [[nodiscard]] Result<PayloadBlock*> map_window(const Window& window, std::uint64_t size);
+  [[nodiscard]] Result<PayloadBlock*> take_window(PayloadBlock& inside, std::byte* from,
+                                                  std::uint64_t size, StreamId stream);
+  [[nodiscard]] bool make_idle(Effort effort);
+  std::uint64_t give_back_idle(std::uint64_t at_least, const Window& spared, std::uint64_t size);
+  std::uint64_t give_back_inside(PayloadBlock& block, std::uint64_t most);
+
+  // pool_report.cpp: what is said about it
+  [[nodiscard]] Error refusal(ErrorCode code, std::uint64_t size, const std::string& why) const;
+  [[nodiscard]] std::string holders() const;
+  [[nodiscard]] std::uint64_t largest_free() const;
+  [[nodiscard]] std::uint64_t free_blocks() const;
+  [[nodiscard]] std::string fault() const;
+
+  const MemoryKind kind_;
+  const KindTraits traits_;
+  const PoolOptions options_;
+  const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
+
+  PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
+  StreamEpochs epochs_;
+  Tiling tiling_;
+  std::vector<std::unique_ptr<FreeIndex>> shelves_;  // by number; null where nothing ever stood
+  PayloadBlock* wilderness_ = nullptr;  // the free block below the endless unmapped one: used last
+  std::vector<PayloadBlock*> seams_;    // lower blocks of seams, and some that no longer are
+  std::uint64_t peak_leased_ = 0;       // as rounded
+  std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
+  bool closed_ = false;
+  PoolStatistics counts_;  // all but what is worked out when asked for
+};
+
+}  // namespace tenure

@@ -1,0 +1,36 @@
+// What the leases of a pool touch without it. It outlives the pool while leases do.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "core/backend/backend.hpp"
+#include "core/payload/block_slab.hpp"
+#include "core/payload/remote_free_list.hpp"
+
+namespace tenure {
+
+struct PoolCore {
+  PoolCore(MemoryKind memory_kind, const Backend& of)
+      : kind(memory_kind), backend(of), slab(*this) {}
+
+  const MemoryKind kind;
+  const Backend& backend;  // may be gone once the pool closed
+  std::mutex mutex;        // the pool's lock
+  BlockSlab slab;          // guarded by mutex
+  RemoteFreeList returned;
+
+  /// After the pool closed: leases still out, plus one while the pool itself is there. Whoever
+  /// takes it to 0 deletes the core.
+  std::atomic<std::uint64_t> holders{1};
+
+  /// One holder less.
+  void let_go() noexcept {
+    if (holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete this;
+    }
+  }
+};
+
+}  // namespace tenure

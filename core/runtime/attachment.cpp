@@ -1,0 +1,97 @@
+// How threads come to a heap and leave it.
+#include <memory>
+
+#include "core/base/check.hpp"
+#include "core/runtime/state.hpp"
+#include "tenure/mutator.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+
+Mutator::Mutator(Runtime& runtime) {
+  RuntimeState& of = runtime.state();
+  check(of.is_open(), "a mutator was attached to a runtime that was closed");
+  check(of.self() == nullptr, "a thread attached two mutators to one runtime");
+  auto* const state = new MutatorState(of);  // given back in the destructor
+  core_ = &state->core;
+  if (of.heap().has_nursery()) {
+    const RegionRun nursery = of.heap().young().nursery();
+    core_->barrier = {first_granule_of_region(nursery.first), nursery.count * kGranulesPerRegion};
+  }
+  of.safepoint().attach(*state, [&] { of.heap().roots().attach(*core_); });
+  become_current();
+}
+
+void Mutator::become_current() {
+  outer_ = detail::current_core;
+  core_->state->outer = outer_->state;
+  detail::current_core = core_;
+}
+
+void Mutator::resign() {
+  check(detail::current_core == core_,
+        "mutators of a thread ended in another order than they began");
+  detail::current_core = outer_;
+}
+
+Mutator::~Mutator() {
+  const std::unique_ptr<MutatorState> state(core_->state);
+  resign();
+  check(core_->locals == nullptr, "a mutator ended before the locals made with it");
+  RuntimeState& of = state->runtime;
+  of.safepoint().detach(*state, [&] {
+    of.conductor().adopt(*state);
+    of.heap().roots().detach(*core_);
+  });
+}
+
+SharedMutator::SharedMutator(Runtime& runtime) : mutator_(std::make_unique<Mutator>(runtime)) {
+  MutatorState& state = *mutator_->core().state;
+  mutator_->resign();
+  state.runtime.safepoint().leave(state);
+}
+
+SharedMutator::~SharedMutator() {
+  MutatorState& state = *mutator_->core().state;
+  state.runtime.safepoint().come_back(state);
+  mutator_->become_current();
+  mutator_.reset();
+}
+
+SharedMutator::Use::Use(SharedMutator& shared) : shared_(shared), lock_(shared.mutex_) {
+  MutatorState& state = *shared.mutator_->core().state;
+  state.runtime.safepoint().come_back(state);
+  shared.mutator_->become_current();
+}
+
+SharedMutator::Use::~Use() {
+  MutatorState& state = *shared_.mutator_->core().state;
+  check(state.core.locals == nullptr, "a local outlived the use of the mutator it was made with");
+  shared_.mutator_->resign();
+  state.runtime.safepoint().leave(state);
+}
+
+void Mutator::poll() { core_->state->runtime.safepoint().park(*core_->state); }
+
+void poll() {
+  for (MutatorState* state = detail::current_core->state; state != nullptr; state = state->outer) {
+    state->runtime.safepoint().park(*state);
+  }
+}
+
+Away::Away(Mutator& mutator) : core_(&mutator.core()) {
+  core_->state->runtime.safepoint().leave(*core_->state);
+}
+
+Away::~Away() { core_->state->runtime.safepoint().come_back(*core_->state); }
+
+namespace detail {
+
+HandleCell* take_handle_cell(MutatorCore& core, ObjectIndex object) {
+  check(core.state != nullptr, "a handle was made by a thread that has no mutator");
+  return core.state->runtime.heap().roots().handles().take(object);
+}
+
+}  // namespace detail
+
+}  // namespace tenure

@@ -1,0 +1,87 @@
+#include "core/runtime/mutator.hpp"
+
+#include <string>
+#include <utility>
+
+#include "core/base/check.hpp"
+#include "core/heap/object_access.hpp"
+#include "core/model/region.hpp"
+#include "core/runtime/state.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+
+ObjectIndex MutatorState::take_from_buffer(std::uint32_t granules) {
+  const std::uint32_t next = core.buffer.next();
+  if (std::uint64_t{next} + granules > buffer_limit) {
+    return ObjectIndex::kNull;
+  }
+  core.buffer.open(next, buffer_limit);
+  return core.buffer.try_take(granules);
+}
+
+void MutatorState::change_buffer(const BufferRun& run) {
+  retire_buffer();
+  core.buffer.open(run.first, 0);
+  buffer_limit = run.limit;
+  bytes_allocated += std::uint64_t{run.limit - run.first} * kGranuleBytes;
+}
+
+void MutatorState::retire_buffer() {
+  const std::uint32_t next = core.buffer.next();
+  if (next < buffer_limit) {
+    write_filler(next, buffer_limit - next);
+    bytes_allocated -= std::uint64_t{buffer_limit - next} * kGranuleBytes;
+  }
+  buffer_limit = 0;
+  core.buffer.open(0, 0);
+}
+
+namespace detail {
+
+constinit MutatorCore detached_core;
+
+namespace {
+
+// A card of another heap belongs into the log of the thread's mutator there.
+MutatorState* mutator_of(MutatorState* newest, HeapId heap) {
+  while (newest != nullptr && newest->runtime.heap().id() != heap) {
+    newest = newest->outer;
+  }
+  return newest;
+}
+
+}  // namespace
+
+void log_card(MutatorCore& core, std::uint32_t card) {
+  check(core.state != nullptr, "a reference was stored by a thread that has no mutator");
+  const RegionRow& row = core.state->runtime.heap().cage().regions()[card / kCardsPerRegion];
+  MutatorState* const mutator = mutator_of(core.state, row.heap);
+  check(mutator != nullptr,
+        "a reference was stored in an object of a heap that this thread has no mutator of");
+  if (row.kind == RegionKind::kNursery) {
+    return;  // of a heap whose mutator is not the newest: its stores need no log either
+  }
+  // Why no exchange: if two mutators log the same card, the drain drops the twin.
+  std::atomic_ref(cage_cards[card]).store(kCardLogged, std::memory_order_relaxed);
+  mutator->log->add(card);
+  if (mutator->log->is_full()) {
+    mutator->log = mutator->runtime.heap().cards().exchange(std::move(mutator->log));
+  }
+}
+
+void unlink_local(MutatorCore& core, LocalLink& link) noexcept {
+  LocalLink** at = &core.locals;
+  while (*at != &link) {
+    check(*at != nullptr, "a local ended on another thread than it was made on");
+    at = &(*at)->below;
+  }
+  *at = link.below;
+}
+
+void construction_begins(MutatorCore& core) { core.state->constructing = true; }
+void construction_ends(MutatorCore& core) { core.state->constructing = false; }
+
+}  // namespace detail
+
+}  // namespace tenure

@@ -1,0 +1,44 @@
+// One attached thread, whole: the core that inline code touches, and what slow paths need.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/heap/card_log.hpp"
+#include "core/heap/young.hpp"
+#include "tenure/detail/fast_path.hpp"
+#include "tenure/object.hpp"
+
+namespace tenure {
+
+class RuntimeState;
+
+/// Where a mutator is, as the safepoint sees it.
+enum class Presence : std::uint8_t { kRunning, kParked, kAway };
+
+/// threads  its own; the collector's while it is stopped
+struct MutatorState {
+  explicit MutatorState(RuntimeState& of) : runtime(of) { core.state = this; }
+
+  /// Takes from what is left of the buffer, also where the limit was closed on it.
+  [[nodiscard]] ObjectIndex take_from_buffer(std::uint32_t granules);
+  /// Leaves the buffer it had, and goes on with another. The limit is not open yet.
+  void change_buffer(const BufferRun& run);
+  /// What is left of the buffer becomes filler, and there is no buffer. Its own, or in a stop.
+  void retire_buffer();
+
+  detail::MutatorCore core;
+  RuntimeState& runtime;           // outlives its mutators
+  MutatorState* outer = nullptr;   // the thread's mutator made before, of another runtime
+  std::uint32_t buffer_limit = 0;  // granule; core.buffer's own may be closed
+  std::unique_ptr<CardBuffer> log = std::make_unique<CardBuffer>();
+  std::vector<ObjectIndex> new_owners;     // since the last stop
+  Presence presence = Presence::kRunning;  // guarded by the safepoint
+  bool constructing = false;               // a constructor runs, and must not allocate
+  /// In buffers, the current one whole, and born old. Written by its own thread alone.
+  std::atomic<std::uint64_t> bytes_allocated{0};
+};
+
+}  // namespace tenure

@@ -1,0 +1,156 @@
+#include "core/runtime/option_table.hpp"
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+
+#include "tenure/statistics.hpp"
+
+namespace tenure {
+
+namespace {
+
+bool read_number(std::string_view text, std::uint64_t least, std::uint64_t most,
+                 std::uint64_t& value) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most) {
+    return false;
+  }
+  value = number;
+  return true;
+}
+
+template <auto kField, std::uint64_t kLeast, std::uint64_t kMost>
+bool read_count(Config& config, std::string_view text) {
+  std::uint64_t number = 0;
+  if (!read_number(text, kLeast, kMost, number)) {
+    return false;
+  }
+  using Field = std::remove_reference_t<decltype(config.*kField)>;
+  config.*kField = static_cast<Field>(number);
+  return true;
+}
+
+template <auto kField, std::uint64_t kLeast, std::uint64_t kMost>
+bool read_bytes(Config& config, std::string_view text) {
+  if (text == "unlimited" && kMost == kUnlimited.count()) {
+    config.*kField = kUnlimited;
+    return true;
+  }
+  const Result<Bytes> size = parse_bytes(text);
+  if (!size || size->count() < kLeast || size->count() > kMost) {
+    return false;
+  }
+  config.*kField = *size;
+  return true;
+}
+
+template <auto kField>
+bool read_flag(Config& config, std::string_view text) {
+  const bool on = text == "on" || text == "true" || text == "1";
+  const bool off = text == "off" || text == "false" || text == "0";
+  config.*kField = on;
+  return on || off;
+}
+
+template <auto kField>
+std::string write_count(const Config& config) {
+  return std::to_string(config.*kField);
+}
+
+// Exact, and short where it can be: "8MiB", "1000B".
+template <auto kField>
+std::string write_bytes(const Config& config) {
+  std::uint64_t count = (config.*kField).count();
+  if (count == kUnlimited.count()) {
+    return "unlimited";
+  }
+  constexpr std::array kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (count > 0 && count % 1024 == 0 && unit + 1 < kUnits.size()) {
+    count /= 1024;
+    ++unit;
+  }
+  return std::to_string(count) + kUnits[unit];
+}
+
+template <auto kField>
+std::string write_flag(const Config& config) {
+  return config.*kField ? "on" : "off";
+}
+
+bool read_mode(Config& config, std::string_view text) {
+  for (const Mode mode : {Mode::kManual, Mode::kAutomatic}) {
+    if (text == to_string(mode)) {
+      config.mode = mode;
+      return true;
+    }
+  }
+  return false;
+}
+std::string write_mode(const Config& config) { return std::string(to_string(config.mode)); }
+
+// Whether there is such a device is found out when it is opened.
+bool read_device(Config& config, std::string_view text) {
+  config.device = text;
+  return !text.empty();
+}
+std::string write_device(const Config& config) { return config.device; }
+
+constexpr std::uint64_t operator""_K(unsigned long long count) { return count << 10; }
+constexpr std::uint64_t operator""_M(unsigned long long count) { return count << 20; }
+constexpr std::uint64_t operator""_G(unsigned long long count) { return count << 30; }
+constexpr std::uint64_t kMax = kUnlimited.count();
+
+constexpr std::array kOptions{
+    Option{"mode", "TENURE_MODE", "manual or automatic", "who starts a collection", read_mode,
+           write_mode},
+    Option{"generations", "TENURE_GENERATIONS", "1 to 8",
+           "generations; with 1 there is no nursery and nothing moves",
+           read_count<&Config::generations, 1, kMaxGenerations>, write_count<&Config::generations>},
+    Option{"promotion_age", "TENURE_PROMOTION_AGE", "1 to 15",
+           "collections survived in a generation before an object goes up one",
+           read_count<&Config::promotion_age, 1, 15>, write_count<&Config::promotion_age>},
+    Option{"nursery", "TENURE_NURSERY", "256KiB to 1GiB",
+           "what generation 0 takes before it is collected",
+           read_bytes<&Config::nursery, 256_K, 1_G>, write_bytes<&Config::nursery>},
+    Option{"old_start", "TENURE_OLD_START", "1MiB to 31GiB", "the oldest generation's first limit",
+           read_bytes<&Config::old_start, 1_M, 31_G>, write_bytes<&Config::old_start>},
+    Option{"heap_limit", "TENURE_HEAP_LIMIT", "1MiB to 31GiB",
+           "all objects together, without payloads", read_bytes<&Config::heap_limit, 1_M, 31_G>,
+           write_bytes<&Config::heap_limit>},
+    Option{"large_object", "TENURE_LARGE_OBJECT", "1KiB to 128KiB",
+           "objects at least this big are born old", read_bytes<&Config::large_object, 1_K, 128_K>,
+           write_bytes<&Config::large_object>},
+    Option{"payload_budget", "TENURE_PAYLOAD_BUDGET", "2MiB or more, or unlimited",
+           "bytes that a pool may map", read_bytes<&Config::payload_budget, 2_M, kMax>,
+           write_bytes<&Config::payload_budget>},
+    Option{"device", "TENURE_DEVICE", "auto, host, or sim: and a capacity, as in sim:80GiB",
+           "where payloads lie", read_device, write_device},
+    Option{"strict_memory_kind", "TENURE_STRICT_MEMORY_KIND", "on or off",
+           "refuse a memory kind that the device has not, instead of using the host's",
+           read_flag<&Config::strict_memory_kind>, write_flag<&Config::strict_memory_kind>},
+    Option{"verify", "TENURE_VERIFY", "on or off", "verify the heap after each collection",
+           read_flag<&Config::verify>, write_flag<&Config::verify>},
+    Option{"collect_every", "TENURE_COLLECT_EVERY", "0 or more",
+           "stress: a young collection before every n-th allocation; 0 for none",
+           read_count<&Config::collect_every, 0, kMax>, write_count<&Config::collect_every>},
+    Option{"seed", "TENURE_SEED", "0 or more", "for everything that draws",
+           read_count<&Config::seed, 0, kMax>, write_count<&Config::seed>},
+};
+
+}  // namespace
+
+std::span<const Option> option_table() { return kOptions; }
+
+const Option* find_option(std::string_view name) {
+  for (const Option& option : kOptions) {
+    if (option.name == name) {
+      return &option;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace tenure

@@ -1,0 +1,137 @@
+// Payload memory from inside: which pool, when to collect before it grows, and the ladder that is
+// climbed where it has none. What the pool answers it never calls for: the collecting is done here.
+#include <string>
+#include <utility>
+
+#include "core/runtime/state.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+
+namespace {
+
+bool is_scarcity(const Error& error) {
+  return error.code == ErrorCode::kOutOfMemory || error.code == ErrorCode::kOverBudget;
+}
+
+}  // namespace
+
+Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
+  std::atomic<PayloadPool*>& place = pools_[static_cast<std::size_t>(kind)];
+  if (PayloadPool* const open = place.load(std::memory_order_acquire); open != nullptr) {
+    return open;
+  }
+  const KindTraits traits = backend_->traits(kind);
+  if (!traits.supported || (config_.strict_memory_kind && traits.stands_in)) {
+    return Error{ErrorCode::kUnsupported, "backend " + backend_->name() + " has no " +
+                                              std::string(to_string(kind)) + " memory" +
+                                              (traits.note.empty() ? "" : ": " + traits.note)};
+  }
+  const std::scoped_lock lock(pools_mutex_);
+  std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
+  if (owned == nullptr) {
+    owned = std::make_unique<PayloadPool>(*backend_, kind, config_.payload_budget);
+    place.store(owned.get(), std::memory_order_release);
+  }
+  return owned.get();
+}
+
+Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
+                                         const LeaseOptions& options) {
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "payload memory was asked of a runtime that was closed"};
+  }
+  const Result<PayloadPool*> found = pool(options.kind);
+  if (!found) {
+    return found.failure();
+  }
+  PayloadPool& pool = **found;
+  if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
+    return lease;
+  }
+  // The pool would have to grow. What objects came to own since the last collections may be dead:
+  // each collection settles its own account, so that this loop ends after two.
+  for (PayloadAdvice advice = advise(pool); advice != PayloadAdvice::kGrow; advice = advise(pool)) {
+    collect_for_payload(self, advice == PayloadAdvice::kCollectFull);
+    if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
+      return lease;
+    }
+  }
+  Result<PayloadLease> grown = pool.lease(size, options.stream, options.site, Effort::kGrow);
+  if (grown || !is_scarcity(grown.failure()) || !pool.can_ever_fit(size)) {
+    return grown;
+  }
+  return climb(self, pool, size, options, grown.failure());
+}
+
+PayloadAdvice RuntimeState::advise(PayloadPool& pool) {
+  if (config_.mode == Mode::kManual) {
+    return PayloadAdvice::kGrow;
+  }
+  const Bytes leased = pool.leased();
+  const std::scoped_lock lock(trigger_mutex_);
+  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased);
+}
+
+Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
+  const Bytes owned{owned_.load(std::memory_order_relaxed)};
+  const std::uint32_t last = full ? heap_->oldest() : 0;
+  const CollectionReport report =
+      conductor_->collect(self, last, CollectionTrigger::kDevicePressure);
+  const std::scoped_lock lock(trigger_mutex_);
+  if (full) {
+    payload_trigger_.learn_full(owned, report.payload_bytes_retired);
+  } else {
+    payload_trigger_.learn_young(owned, report.payload_bytes_retired);
+  }
+  return report.payload_bytes_retired;
+}
+
+// Young collection, full collection, memory of the other pools, streams waited for; then the error
+// that the pool gave, and what was tried.
+Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, Bytes size,
+                                         const LeaseOptions& options, const Error& refused) {
+  std::string tried;
+  const auto ask = [&](Effort effort) {
+    return pool.lease(size, options.stream, options.site, effort);
+  };
+  if (config_.mode != Mode::kManual) {
+    for (const bool full : {false, true}) {
+      const Bytes retired = collect_for_payload(self, full);
+      tried += std::string(full ? ", a full collection (" : "a young collection (") +
+               to_string(retired) + " came back)";
+      if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
+        return lease;
+      }
+    }
+  }
+  Bytes trimmed;
+  for_each_pool([&](PayloadPool& other) {
+    if (&other != &pool) {
+      trimmed += other.trim(size);
+    }
+  });
+  tried += (tried.empty() ? "" : ", ") + std::string("trimming the other pools (") +
+           to_string(trimmed) + ")";
+  Result<PayloadLease> last = ask(Effort::kWait);
+  if (last || !is_scarcity(last.failure())) {
+    return last;
+  }
+  return Error{refused.code,
+               last.failure().message + "; tried: " + tried +
+                   (config_.mode == Mode::kManual ? "; nobody collected (manual mode)" : "")};
+}
+
+Bytes RuntimeState::trim() {
+  Bytes given_back;
+  for_each_pool([&](PayloadPool& pool) { given_back += pool.trim(); });
+  return given_back + heap_->cage().discard_free();
+}
+
+Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {
+  return state_->lease(state_->self(), size, options);
+}
+
+Bytes Runtime::trim() { return state_->trim(); }
+
+}  // namespace tenure

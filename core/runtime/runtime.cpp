@@ -1,0 +1,166 @@
+#include "tenure/runtime.hpp"
+
+#include <string>
+#include <utility>
+
+#include "core/base/check.hpp"
+#include "core/runtime/option_table.hpp"
+#include "core/runtime/state.hpp"
+
+namespace tenure {
+
+namespace {
+
+// A nursery may grow up to this, by a preset or by the tuner; only addresses are spent on it.
+constexpr Bytes kNurseryReserve{256u << 20};
+
+MutatorState* mutator_in(const RuntimeState& runtime) {
+  MutatorState* state = detail::current_core->state;
+  while (state != nullptr && &state->runtime != &runtime) {
+    state = state->outer;
+  }
+  return state;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
+                                                         const Config& asked) {
+  std::unique_ptr<RuntimeState> state(new RuntimeState(config, asked));
+  Result<std::unique_ptr<Backend>> backend = open_backend(config.device, config.seed);
+  if (!backend) {
+    return backend.failure();
+  }
+  state->backend_ = std::move(*backend);
+  Result<std::unique_ptr<Heap>> heap =
+      Heap::open(host_platform(), {.generations = config.generations,
+                                   .promotion_age = config.promotion_age,
+                                   .nursery = config.nursery,
+                                   .nursery_reserve = std::max(config.nursery, kNurseryReserve),
+                                   .limit = config.heap_limit});
+  if (!heap) {
+    return heap.failure();
+  }
+  state->heap_ = std::move(*heap);
+  state->conductor_ =
+      std::make_unique<Conductor>(host_platform(), *state->heap_, state->safepoint_,
+                                  ConductorOptions{.trigger = {.generations = config.generations,
+                                                               .nursery = config.nursery,
+                                                               .old_start = config.old_start},
+                                                   .verify = config.verify});
+  return state;
+}
+
+RuntimeState::RuntimeState(const Config& config, const Config& asked)
+    : config_(config), asked_(asked) {}
+
+RuntimeState::~RuntimeState() {
+  check(safepoint_.count() == 0, "a runtime ended before a mutator that is attached to it");
+  close();
+}
+
+MutatorState* RuntimeState::self() {
+  MutatorState* const own = mutator_in(*this);
+  // A thread that is away asks like one that has no mutator. Only it changes where it is.
+  return own == nullptr || own->presence == Presence::kAway ? nullptr : own;
+}
+
+CloseReport RuntimeState::close() {
+  CloseReport report;
+  if (!open_.exchange(false, std::memory_order_acq_rel) || heap_ == nullptr) {
+    return report;
+  }
+  check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
+        "a runtime was closed while another thread's mutator was attached to it");
+  conductor_->in_stop(self(),
+                      [&] { report.payloads_returned = heap_->owners().retire_all().payloads; });
+  report.handles_outstanding = heap_->roots().handles().count();
+  heap_->roots().handles().clear();
+  const std::scoped_lock lock(pools_mutex_);
+  for (const std::unique_ptr<PayloadPool>& pool : owned_pools_) {
+    if (pool != nullptr) {
+      report.leases_outstanding += pool->close();
+    }
+  }
+  return report;
+}
+
+Result<Runtime> Runtime::open(const Config& config) {
+  if (Result<void> sound = check_config(config); !sound) {
+    return sound.failure();
+  }
+  const Result<Config> effective = config_from_environment(config);
+  if (!effective) {
+    return effective.failure();
+  }
+  if (Result<void> sound = check_config(*effective); !sound) {
+    return sound.failure();
+  }
+  Result<std::unique_ptr<RuntimeState>> state = RuntimeState::open(*effective, config);
+  if (!state) {
+    return state.failure();
+  }
+  return Runtime(std::move(*state));
+}
+
+Runtime::Runtime(std::unique_ptr<RuntimeState> state) : state_(std::move(state)) {}
+Runtime::Runtime(Runtime&&) noexcept = default;
+Runtime& Runtime::operator=(Runtime&&) noexcept = default;
+Runtime::~Runtime() = default;
+
+CloseReport Runtime::close() { return state_->close(); }
+bool Runtime::is_open() const { return state_ != nullptr && state_->is_open(); }
+
+Result<CollectionReport> Runtime::collect(Collect what) {
+  return collect_up_to(what == Collect::kFull ? config().generations - 1 : 0);
+}
+
+Result<CollectionReport> Runtime::collect_up_to(std::uint32_t last) {
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "the runtime was closed; it has nothing to collect"};
+  }
+  if (last >= config().generations) {
+    return Error{ErrorCode::kBadArgument, "there is no generation " + std::to_string(last) +
+                                              "; the oldest is " +
+                                              std::to_string(config().generations - 1)};
+  }
+  return state_->conductor().collect(state_->self(), last, CollectionTrigger::kExplicitRequest);
+}
+
+Result<void> Runtime::resize_nursery(Bytes nursery) {
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "the runtime was closed; it has no nursery"};
+  }
+  Config changed = state_->config();
+  changed.nursery = nursery;
+  if (Result<void> sound = check_config(changed); !sound) {
+    return Error{ErrorCode::kBadArgument, sound.failure().message};
+  }
+  const Bytes most = std::max(config().nursery, kNurseryReserve);
+  if (nursery > most) {
+    return Error{ErrorCode::kBadArgument, "a nursery of " + to_string(nursery) +
+                                              " is more than the " + to_string(most) +
+                                              " that were reserved for it"};
+  }
+  if (state_->heap().has_nursery()) {
+    state_->heap().young().resize_nursery(nursery);
+  }
+  return {};
+}
+
+Result<StreamId> Runtime::make_stream() { return state_->backend().make_stream(); }
+
+const Config& Runtime::config() const { return state_->config(); }
+
+std::vector<ConfigRow> Runtime::describe() const {
+  std::vector<ConfigRow> rows = tenure::describe(state_->config());
+  for (ConfigRow& row : rows) {
+    const Option& option = *find_option(row.name);
+    if (option.write(state_->asked()) != row.value) {
+      row.source = ConfigSource::kEnvironment;
+    }
+  }
+  return rows;
+}
+
+}  // namespace tenure

@@ -1,0 +1,112 @@
+// What a runtime is made of. The only place that sees all rooms.
+//
+// Invariant: parts end in the reverse order of their making: mutators are gone before the heap,
+// objects' payloads are back before the pools close, and the backend ends last.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/backend/backend.hpp"
+#include "core/backend/platform.hpp"
+#include "core/heap/heap.hpp"
+#include "core/payload/pool.hpp"
+#include "core/pressure/payload_trigger.hpp"
+#include "core/runtime/conductor.hpp"
+#include "core/runtime/safepoint.hpp"
+#include "tenure/config.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+
+/// What is needed to collect, or to ask for payload memory, from inside.
+class RuntimeState {
+ public:
+  /// errors   those of Runtime::open
+  [[nodiscard]] static Result<std::unique_ptr<RuntimeState>> open(const Config& config,
+                                                                  const Config& asked);
+  RuntimeState(const RuntimeState&) = delete;
+  RuntimeState& operator=(const RuntimeState&) = delete;
+  ~RuntimeState();
+
+  CloseReport close();
+  [[nodiscard]] bool is_open() const { return open_.load(std::memory_order_acquire); }
+
+  [[nodiscard]] const Config& config() const { return config_; }
+  /// What the program asked for, before the environment was looked at.
+  [[nodiscard]] const Config& asked() const { return asked_; }
+  [[nodiscard]] Heap& heap() { return *heap_; }
+  [[nodiscard]] Safepoint& safepoint() { return safepoint_; }
+  [[nodiscard]] Conductor& conductor() { return *conductor_; }
+  [[nodiscard]] Backend& backend() { return *backend_; }
+
+  /// The calling thread's mutator in this runtime, or null.
+  [[nodiscard]] MutatorState* self();
+
+  /// Room for an object: from the buffer, a fresh one, or as born old; collects where that helps.
+  ///
+  /// errors   kOutOfMemory, with what is held
+  [[nodiscard]] Result<ObjectIndex> allocate(MutatorState& mutator, TypeId type,
+                                             std::uint64_t granules);
+
+  /// Leases payload memory, and climbs the ladder where the pool has none.
+  [[nodiscard]] Result<PayloadLease> lease(MutatorState* self, Bytes size,
+                                           const LeaseOptions& options);
+
+  /// Counts payloads that objects own, so that collections come in time. Anyone.
+  void note_owned(Bytes size) { owned_.fetch_add(size.count(), std::memory_order_relaxed); }
+  void note_released(Bytes size) { owned_.fetch_sub(size.count(), std::memory_order_relaxed); }
+
+  /// Gives memory back that nothing uses.
+  Bytes trim();
+
+  /// The pool of a kind, opened when first asked for.
+  ///
+  /// errors   kUnsupported, with strict_memory_kind
+  [[nodiscard]] Result<PayloadPool*> pool(MemoryKind kind);
+  /// Calls `visit(pool)` for each that is open.
+  template <class Visit>
+  void for_each_pool(Visit visit) {
+    for (auto& pool : pools_) {
+      if (PayloadPool* const open = pool.load(std::memory_order_acquire); open != nullptr) {
+        visit(*open);
+      }
+    }
+  }
+
+  /// Counts allocations down to the next one that collects first. For stress runs.
+  [[nodiscard]] bool is_stress_due();
+
+ private:
+  RuntimeState(const Config& config, const Config& asked);
+  [[nodiscard]] std::string describe_heap(MutatorState* self);
+  [[nodiscard]] bool try_full(MutatorState& mutator);
+  [[nodiscard]] Result<PayloadLease> climb(MutatorState* self, PayloadPool& pool, Bytes size,
+                                           const LeaseOptions& options, const Error& refused);
+  [[nodiscard]] PayloadAdvice advise(PayloadPool& pool);
+  Bytes collect_for_payload(MutatorState* self, bool full);
+
+  Config config_;
+  Config asked_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Heap> heap_;
+  Safepoint safepoint_;
+  std::unique_ptr<Conductor> conductor_;
+
+  std::mutex pools_mutex_;
+  std::array<std::unique_ptr<PayloadPool>, kMemoryKinds> owned_pools_;  // guarded by pools_mutex_
+  std::array<std::atomic<PayloadPool*>, kMemoryKinds> pools_{};         // what owned_pools_ holds
+  std::mutex trigger_mutex_;
+  PayloadTrigger payload_trigger_;             // guarded by trigger_mutex_
+  std::atomic<std::uint64_t> owned_{0};        // bytes ever owned by objects, less those released
+  std::atomic<std::uint64_t> allocations_{0};  // counted under stress only
+  std::atomic<bool> open_{true};
+};
+
+}  // namespace tenure

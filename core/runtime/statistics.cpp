@@ -1,0 +1,62 @@
+#include "tenure/statistics.hpp"
+
+#include "core/base/check.hpp"
+#include "core/runtime/state.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+
+std::string_view to_string(CollectionTrigger trigger) {
+  switch (trigger) {
+    case CollectionTrigger::kAllocationPressure:
+      return "allocation pressure";
+    case CollectionTrigger::kExplicitRequest:
+      return "explicit request";
+    case CollectionTrigger::kPeriodic:
+      return "periodic";
+    case CollectionTrigger::kPromotionThreshold:
+      return "promotion threshold";
+    case CollectionTrigger::kLargeObject:
+      return "large object";
+    case CollectionTrigger::kDevicePressure:
+      return "device pressure";
+  }
+  fail("a trigger that does not exist");
+}
+
+double PoolStatistics::utilisation() const {
+  return peak_reserved.is_zero()
+             ? 1.0
+             : static_cast<double>(peak_live.count()) / static_cast<double>(peak_reserved.count());
+}
+
+double PoolStatistics::fragmentation() const {
+  const Bytes free = reserved - leased;
+  return free.is_zero()
+             ? 0.0
+             : 1.0 - static_cast<double>(largest_free.count()) / static_cast<double>(free.count());
+}
+
+Statistics Runtime::statistics() const {
+  Statistics statistics;
+  RuntimeState& state = *state_;
+  state.conductor().account(statistics);
+  Heap& heap = state.heap();
+  state.safepoint().while_going([&](const std::vector<MutatorState*>& mutators) {
+    for (std::uint32_t generation = 0; generation <= heap.oldest(); ++generation) {
+      statistics.bytes_by_generation[generation] = heap.used(generation);
+      statistics.heap_used += statistics.bytes_by_generation[generation];
+    }
+    for (const MutatorState* mutator : mutators) {
+      statistics.bytes_allocated += Bytes{mutator->bytes_allocated.load(std::memory_order_relaxed)};
+    }
+    statistics.mutators = static_cast<std::uint32_t>(mutators.size());
+  });
+  statistics.heap_committed = heap.committed();
+  statistics.heap_limit = heap.limit();
+  statistics.handles = heap.roots().handles().count();
+  state.for_each_pool([&](PayloadPool& pool) { statistics.pools.push_back(pool.statistics()); });
+  return statistics;
+}
+
+}  // namespace tenure

@@ -1,0 +1,41 @@
+// What the kernel writes of memory, in /proc and in the files of control groups.
+//
+// Why the root: tests lay out a small /proc and /sys of their own, as container hosts of either
+// generation of control groups have them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/backend/platform.hpp"
+#include "tenure/bytes.hpp"
+
+namespace tenure {
+
+/// A whole file as text; nothing where it cannot be read.
+[[nodiscard]] std::optional<std::string> read_text(const std::string& path);
+
+/// The number after `key` in lines such as "MemTotal:  24052196 kB"; one with "kB" is in KiB.
+[[nodiscard]] std::optional<Bytes> field_of(std::string_view text, std::string_view key);
+
+/// What the control groups of this process leave to it.
+struct GroupMemory {
+  Bytes limit = kUnlimited;      // the smallest of the group and those around it
+  Bytes available = kUnlimited;  // the smallest rest; file pages not lately used count as free
+};
+
+/// Reads both generations of control groups, for hosts that have either or both.
+///
+/// root     where proc/ and sys/ are: "" on a machine
+[[nodiscard]] GroupMemory group_memory(const std::string& root = "");
+
+/// The machine's memory, whatever groups leave of it.
+[[nodiscard]] MemoryReading machine_memory(const std::string& root = "");
+
+/// The machine's memory, cut to what the groups leave.
+///
+/// cost     some tens of microseconds: half a dozen small files
+[[nodiscard]] MemoryReading memory_reading(const std::string& root = "");
+
+}  // namespace tenure

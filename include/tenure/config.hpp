@@ -1,0 +1,93 @@
+// What a user may change, with its defaults. Every field is a row of one option table, which gives
+// its name, its environment variable, its range and its help.
+//
+// Invariant: a configuration is checked as a whole. One that contradicts itself is refused by name;
+// nothing is repaired in silence.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenure/bytes.hpp"
+#include "tenure/result.hpp"
+
+namespace tenure {
+
+/// Who starts a collection, and who marks.
+enum class Mode : std::uint8_t {
+  kManual,     // the caller alone; past a full nursery objects are born old
+  kAutomatic,  // the triggers; each collection in one stop
+};
+[[nodiscard]] std::string_view to_string(Mode mode);
+
+/// How a runtime behaves. The defaults suit a program of a few gigabytes.
+struct Config {
+  Mode mode = Mode::kAutomatic;
+
+  /// 1 to 8. With 1 there is no nursery, and nothing moves.
+  std::uint32_t generations = 3;
+
+  /// Collections that an object survives in one generation before it goes up one; 1 to 15.
+  std::uint32_t promotion_age = 3;
+
+  Bytes nursery{32u << 20};                   // what generation 0 takes before it is collected
+  Bytes old_start{128u << 20};                // the oldest generation's first limit
+  Bytes heap_limit{std::uint64_t{31} << 30};  // all objects together, without payloads
+  Bytes large_object{32u << 10};              // objects at least this big are born old
+
+  /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
+  Bytes payload_budget = kUnlimited;
+
+  /// "auto", "host", or a simulated device by its capacity, "sim:80GiB".
+  std::string device = "auto";
+
+  /// Requests for a kind that the device has not are refused instead of answered by host memory.
+  bool strict_memory_kind = false;
+
+  /// The heap is verified after each collection; a fault stops the program with a sentence.
+  bool verify = false;
+
+  /// Stress: a collection before every n-th allocation; 0 for none.
+  std::uint64_t collect_every = 0;
+
+  /// For everything that draws: fault injection, sampling, shuffles.
+  std::uint64_t seed = 1;
+};
+
+/// Where a value comes from.
+enum class ConfigSource : std::uint8_t { kDefault, kUser, kEnvironment };
+
+/// One row of the option table, with the value in force.
+struct ConfigRow {
+  std::string_view name;         // "nursery"
+  std::string_view environment;  // "TENURE_NURSERY"
+  std::string_view range;        // "256KiB to 1GiB"
+  std::string_view help;
+  std::string value;
+  ConfigSource source = ConfigSource::kDefault;
+};
+
+/// Reads "nursery=8MiB,mode=manual" over `base`.
+///
+/// errors   kBadConfig: names the option, the value, and what it may be
+[[nodiscard]] Result<Config> parse_config(std::string_view text, const Config& base = {});
+
+/// `base` with what the environment sets over it (TENURE_NURSERY=8MiB).
+///
+/// errors   kBadConfig: names the variable
+[[nodiscard]] Result<Config> config_from_environment(const Config& base = {});
+
+/// Whether the fields are each in range and agree with each other.
+[[nodiscard]] Result<void> check_config(const Config& config);
+
+/// Every option with its value and who set it.
+[[nodiscard]] std::vector<ConfigRow> describe(const Config& config);
+
+/// Reads "80GiB", "32 MiB", "512". Units are powers of two: B, KiB, MiB, GiB, TiB, or K, M, G, T.
+///
+/// errors   kBadArgument: no number, an unknown unit, or more than 2^64 bytes
+[[nodiscard]] Result<Bytes> parse_bytes(std::string_view text);
+
+}  // namespace tenure

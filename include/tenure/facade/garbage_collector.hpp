@@ -1,0 +1,126 @@
+// The dynamic door: objects by kind and size, for programs that know their types only as they run.
+// It is a view of the runtime that the typed door opens; nothing is built twice.
+//
+//   GarbageCollector gc = value_or_throw(GarbageCollector::open({.young_gen_size_mb = 64}));
+//   Handle<GcObject> array = value_or_throw(gc.allocate(ObjectType::kArray, 1024 * 1024));
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenure/facade/objects.hpp"
+#include "tenure/result.hpp"
+#include "tenure/roots.hpp"
+#include "tenure/statistics.hpp"
+
+namespace tenure {
+
+/// Who starts collections, and how they are spread over time.
+enum class GcMode : std::uint8_t {
+  kManual,       // the caller alone
+  kAutomatic,    // the triggers, each collection in one stop
+  kIncremental,  // refused in this version
+  kConcurrent,   // refused in this version
+  kAdaptive,     // chosen by the runtime; in this version that is always automatic
+};
+[[nodiscard]] std::string_view to_string(GcMode mode);
+
+/// How a collector behaves. Sizes are in units of 2^20 and 2^10 bytes.
+struct GcConfiguration {
+  std::uint32_t num_generations = 3;             // 1 to 8
+  std::uint32_t young_gen_size_mb = 32;          // what generation 0 takes before it is collected
+  std::uint32_t old_gen_size_mb = 128;           // the oldest generation's first limit
+  std::uint32_t large_object_threshold_kb = 32;  // elements from here on lie in a payload
+  GcMode mode = GcMode::kAutomatic;
+  double max_pause_time_ms = 10.0;           // stops beyond it are counted as misses
+  bool optimize_allocation_patterns = true;  // allowed; this version has no optimizer to allow
+  bool enable_profiling = false;             // allowed; this version has no profiler to enable
+  bool debug_mode = false;                   // the heap is verified after each collection
+  std::uint32_t heap_limit_mb = 0;           // 0: the cage
+  std::uint64_t payload_budget_mb = 0;       // 0: by the machine
+  std::string device = "auto";               // "auto", "host", "sim:80GiB"
+  std::uint64_t seed = 1;
+};
+
+/// A collector at one moment. A copy, that never changes.
+struct GcStats {
+  std::uint64_t total_collections = 0;
+  std::vector<std::uint64_t> collections_by_generation;  // [num_generations]
+  double total_pause_time_ms = 0;
+  double average_pause_time_ms = 0;
+  double max_pause_time_ms = 0;
+  std::uint64_t pause_target_misses = 0;
+  std::uint64_t heap_size_bytes = 0;  // committed: used and free together
+  std::uint64_t used_bytes = 0;       // of data, payloads included: live, or not yet found dead
+  std::uint64_t free_bytes = 0;
+  std::uint64_t total_objects = 0;
+  std::map<std::string, std::uint64_t> objects_by_type;
+  std::vector<std::uint64_t> objects_by_generation;  // [num_generations]
+};
+
+/// One field that a preset changed.
+struct ConfigurationChange {
+  std::string field;
+  std::string before;
+  std::string after;
+};
+
+/// What was left when a collector was shut down.
+struct ShutdownReport {
+  std::uint64_t objects_released = 0;
+  std::uint64_t handles_outstanding = 0;  // inert from now on
+};
+
+/// One heap and its pools.
+///
+/// threads  anyone; calls from several threads take turns
+class GarbageCollector {
+ public:
+  /// errors   kBadConfig: a field is out of range, contradicts another, or asks for a mode that
+  ///          this version has not; and those of Runtime::open
+  [[nodiscard]] static Result<GarbageCollector> open(const GcConfiguration& configuration = {});
+  GarbageCollector(GarbageCollector&&) noexcept;
+  GarbageCollector& operator=(GarbageCollector&&) noexcept;
+  ~GarbageCollector();
+
+  /// A zeroed object of `size` bytes of data, and a root for it. Data below the threshold lie in
+  /// the object, 8-aligned; others in a payload, 512-aligned, that never moves.
+  ///
+  /// errors   kBadArgument: a size that the kind cannot have; kOutOfMemory: what is held, and by
+  ///          whom; kClosed
+  [[nodiscard]] Result<Handle<GcObject>> allocate(ObjectType type, std::uint64_t size);
+
+  /// Collects generations 0 to `generation`.
+  ///
+  /// errors   kBadArgument: there is no such generation; kClosed
+  Result<CollectionReport> collect(std::uint32_t generation);
+  /// Collects everything.
+  Result<CollectionReport> force_full_collection();
+
+  /// Sets what suits the named loads; several combine. Known: "scientific_computing",
+  /// "machine_learning", "real_time".
+  ///
+  /// returns  the fields that changed
+  /// errors   kBadArgument: a name is not known; nothing was changed. kClosed
+  Result<std::vector<ConfigurationChange>> optimize_for_workload(
+      std::initializer_list<std::string_view> names);
+
+  /// A copy of all figures. Stops the world for a walk over the heap.
+  [[nodiscard]] GcStats get_statistics() const;
+  [[nodiscard]] const GcConfiguration& configuration() const;
+
+  /// Releases everything. Handles become inert. Twice is as good as once.
+  ShutdownReport shutdown();
+
+ private:
+  struct State;
+  explicit GarbageCollector(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tenure

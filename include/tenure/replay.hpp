@@ -1,0 +1,84 @@
+// Allocation traces of real programs, run through the real pools and heap. The format is the gzip
+// CSV that docs/trace_format.md describes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenure/bytes.hpp"
+#include "tenure/config.hpp"
+#include "tenure/result.hpp"
+#include "tenure/statistics.hpp"
+
+namespace tenure {
+
+class TraceData;  // core/observe
+
+/// A trace that was read and adds up: every free names a live block with its bytes.
+class Trace {
+ public:
+  /// Reads a trace, gzip or plain.
+  ///
+  /// errors   kFile: cannot be read; kBadTrace: one sentence that names file and line
+  [[nodiscard]] static Result<Trace> read(const std::string& path);
+  explicit Trace(std::shared_ptr<const TraceData> data) : data_(std::move(data)) {}
+
+  [[nodiscard]] std::string_view name() const;
+  [[nodiscard]] std::uint64_t events() const;  // allocations and frees, the prologue included
+  [[nodiscard]] std::uint64_t allocations() const;
+  [[nodiscard]] std::uint32_t streams() const;
+  [[nodiscard]] Bytes peak_live() const;  // bytes asked for and not yet freed, at the most
+  [[nodiscard]] Bytes final_live() const;
+  [[nodiscard]] Bytes recorded_peak_reserved() const;  // by whoever was recorded; 0 if not said
+  [[nodiscard]] const TraceData& data() const { return *data_; }
+
+ private:
+  std::shared_ptr<const TraceData> data_;
+};
+
+/// Who ends a tensor's life.
+enum class Lifetimes : std::uint8_t {
+  kExplicit,   // the trace: each free hands the bytes back
+  kCollected,  // the collector: a free only drops the last root, and it must be found
+};
+[[nodiscard]] std::string_view to_string(Lifetimes lifetimes);
+
+struct ReplayOptions {
+  Lifetimes lifetimes = Lifetimes::kExplicit;
+  Config config;  // the device is its `device`
+  /// Called now and then with events done and events in all.
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+};
+
+/// What a replay cost in memory and time, against what the trace had live.
+struct ReplayReport {
+  std::string trace;
+  std::string device;
+  Lifetimes lifetimes = Lifetimes::kExplicit;
+  std::uint64_t events = 0;     // after the prologue, which is not timed
+  double seconds = 0;           // of the events
+  double recorded_seconds = 0;  // that the program took when it was recorded; 0 if not said
+  double events_per_second = 0;
+  Bytes peak_live{};         // by the trace: asked for and not yet freed
+  Bytes peak_leased{};       // held of the pool, what the collector had yet to find included
+  Bytes peak_reserved{};     // mapped by the pool
+  double utilisation = 0;    // peak live / peak reserved
+  double fragmentation = 0;  // at the end of the trace
+  std::uint64_t collections = 0;
+  std::uint64_t full_collections = 0;
+  double collection_seconds = 0;  // mutators stood still
+  PauseHistogram pauses;
+  std::uint64_t device_waits = 0;
+  std::uint64_t leaked_blocks = 0;  // leased still after all was dropped and collected
+};
+
+/// Replays a trace in a runtime of its own.
+///
+/// errors   those of Runtime::open and of allocation, with the event's line
+[[nodiscard]] Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options);
+
+}  // namespace tenure

@@ -1,0 +1,103 @@
+// The front door: a runtime owns a heap, its pools and its backend.
+//
+//   Runtime runtime = value_or_throw(Runtime::open());
+//   Mutator mutator(runtime);
+//   Local<Node> root = make<Node>(mutator);
+//   root->left = make<Node>(mutator);
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tenure/bytes.hpp"
+#include "tenure/config.hpp"
+#include "tenure/make.hpp"
+#include "tenure/mutator.hpp"
+#include "tenure/payload.hpp"
+#include "tenure/result.hpp"
+#include "tenure/roots.hpp"
+#include "tenure/statistics.hpp"
+
+namespace tenure {
+
+class RuntimeState;  // core/runtime
+
+/// What to collect.
+enum class Collect : std::uint8_t {
+  kYoung,  // generation 0
+  kFull,   // every generation; afterwards what is reachable is left, and nothing else
+};
+
+/// What a runtime left behind when it was closed.
+struct CloseReport {
+  std::uint64_t payloads_returned = 0;    // owned by objects, handed back by closing
+  std::uint64_t leases_outstanding = 0;   // held by the program still; inert from now on
+  std::uint64_t handles_outstanding = 0;  // likewise
+};
+
+/// One heap, its pools and its backend.
+///
+/// threads  all calls: anyone, unless they say otherwise
+class Runtime {
+ public:
+  /// Opens a runtime. What the environment sets (TENURE_NURSERY=8MiB) goes over `config`.
+  ///
+  /// errors   kBadConfig; kUnsupported: no such device here; kOutOfMemory: no address space
+  [[nodiscard]] static Result<Runtime> open(const Config& config = {});
+  Runtime(Runtime&&) noexcept;
+  Runtime& operator=(Runtime&&) noexcept;
+  /// Closes, if nobody did.
+  ~Runtime();
+
+  /// Ends the runtime: payloads go back, threads and mappings end. Twice is as good as once.
+  ///
+  /// Leases and handles that are left become inert. All mutators must be gone, but for the
+  /// caller's own: a thread that still works in a closed heap is a bug and stops the program.
+  CloseReport close();
+  [[nodiscard]] bool is_open() const;
+
+  /// Collects now. Mutators stop meanwhile.
+  ///
+  /// errors   kClosed
+  Result<CollectionReport> collect(Collect what = Collect::kFull);
+
+  /// Collects generations 0 to `last` now; the oldest for a full collection.
+  ///
+  /// errors   kBadArgument: there is no such generation; kClosed
+  Result<CollectionReport> collect_up_to(std::uint32_t last);
+
+  /// Leases payload memory without an object.
+  ///
+  /// errors   kBadArgument: no bytes; kUnsupported: that kind, with strict_memory_kind;
+  ///          kOutOfMemory: the ladder was climbed to its end; kClosed
+  [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
+
+  /// Uses a nursery of another size from the next young collection on.
+  ///
+  /// nursery  256 KiB at least, and at most what was reserved: 256 MiB, or what it began with
+  /// errors   kBadArgument; kClosed
+  Result<void> resize_nursery(Bytes nursery);
+
+  /// A new stream of the backend, in order by itself and not ordered with others.
+  [[nodiscard]] Result<StreamId> make_stream();
+
+  /// Gives memory back that nothing uses: free payload blocks, empty regions.
+  ///
+  /// returns  the bytes given back
+  Bytes trim();
+
+  [[nodiscard]] Statistics statistics() const;
+  [[nodiscard]] const Config& config() const;
+  /// Every option with its value and who set it.
+  [[nodiscard]] std::vector<ConfigRow> describe() const;
+
+  /// For the library's own rooms.
+  [[nodiscard]] RuntimeState& state() const { return *state_; }
+
+ private:
+  explicit Runtime(std::unique_ptr<RuntimeState> state);
+  std::unique_ptr<RuntimeState> state_;
+};
+
+}  // namespace tenure

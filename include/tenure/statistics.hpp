@@ -1,0 +1,136 @@
+// What a runtime did, as values: copies that never change once they are taken.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenure/bytes.hpp"
+#include "tenure/payload.hpp"
+
+namespace tenure {
+
+inline constexpr std::uint32_t kMaxGenerations = 8;
+
+/// Why a collection began.
+enum class CollectionTrigger : std::uint8_t {
+  kAllocationPressure,  // the nursery is full
+  kExplicitRequest,     // somebody asked
+  kPeriodic,            // an older generation's turn came
+  kPromotionThreshold,  // the oldest generation passed its limit
+  kLargeObject,         // a large request found no room
+  kDevicePressure,      // a payload pool would have grown, or has no room
+};
+inline constexpr std::size_t kTriggers = 6;
+[[nodiscard]] std::string_view to_string(CollectionTrigger trigger);
+
+/// Durations in buckets a sixteenth of their size wide, so that a percentile is right to 6 per cent
+/// and a histogram is 8 KiB whatever it has seen.
+///
+/// threads  one writer; copies are values
+class PauseHistogram {
+ public:
+  void add(std::uint64_t nanoseconds);
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] std::uint64_t total_ns() const { return total_ns_; }
+  [[nodiscard]] std::uint64_t max_ns() const { return max_ns_; }
+
+  /// The duration that `percent` of all do not pass: the upper end of its bucket, `max_ns()` at
+  /// most. 0 where nothing was added.
+  [[nodiscard]] std::uint64_t percentile_ns(double percent) const;
+
+  /// How many were longer; those in the bucket of `nanoseconds` itself do not count.
+  [[nodiscard]] std::uint64_t count_above(std::uint64_t nanoseconds) const;
+
+ private:
+  static constexpr std::size_t kSteps = 16;
+  static constexpr std::size_t kBuckets = 61 * kSteps;
+
+  [[nodiscard]] static std::size_t bucket_of(std::uint64_t nanoseconds);
+  [[nodiscard]] static std::uint64_t upper_end(std::size_t bucket);
+
+  std::array<std::uint64_t, kBuckets> buckets_{};
+  std::uint64_t count_ = 0;
+  std::uint64_t total_ns_ = 0;
+  std::uint64_t max_ns_ = 0;
+};
+
+/// One collection, from stop to go.
+struct CollectionReport {
+  std::uint32_t collected = 0;  // the generations 0 to this one
+  bool full = false;            // the oldest generation was marked too
+  CollectionTrigger trigger = CollectionTrigger::kExplicitRequest;
+  std::uint64_t pause_ns = 0;          // mutators stood still
+  std::uint64_t to_safepoint_ns = 0;   // from the request until they did
+  std::uint64_t objects_copied = 0;    // within young generations
+  std::uint64_t objects_promoted = 0;  // one generation up, the oldest included
+  std::uint64_t objects_held = 0;      // found no room, or are pinned, and stayed
+  std::uint64_t objects_marked = 0;    // in the oldest generation; 0 in young collections
+  Bytes bytes_copied{};
+  Bytes bytes_promoted{};
+  Bytes bytes_freed{};  // of objects
+  std::uint64_t cards_scanned = 0;
+  std::uint64_t payloads_retired = 0;
+  Bytes payload_bytes_retired{};  // as they were asked for
+};
+
+/// One pool of payload memory.
+struct PoolStatistics {
+  MemoryKind kind = MemoryKind::kHost;
+  std::string backend;  // "host", "sim:80GiB"
+  Bytes live{};         // leased, as asked for
+  Bytes leased{};       // leased, as rounded
+  Bytes reserved{};     // mapped
+  Bytes peak_live{};
+  Bytes peak_reserved{};
+  Bytes largest_free{};  // the largest request that needs no growth, once all streams are idle
+  Bytes budget{};
+  std::uint64_t live_blocks = 0;
+  std::uint64_t free_blocks = 0;
+  std::uint64_t leases = 0;  // all that ever were
+  std::uint64_t returns = 0;
+  std::uint64_t cached_hits = 0;   // answered by a block of the same size and stream
+  std::uint64_t device_waits = 0;  // one stream ordered behind another
+  std::uint64_t growths = 0;       // times that memory was mapped
+  std::uint64_t trims = 0;         // times that memory was given back
+  std::uint64_t refusals = 0;      // requests that ended in an error
+
+  /// peak live / peak reserved; 1 where nothing was reserved.
+  [[nodiscard]] double utilisation() const;
+  /// What is mapped and not leased, and does not lie in the largest hole, of all that is not
+  /// leased: 0 is one hole, towards 1 are many small ones.
+  [[nodiscard]] double fragmentation() const;
+};
+
+/// A runtime at one moment. Figures of one mutator agree; across running mutators they may be a
+/// buffer apart.
+struct Statistics {
+  std::uint64_t collections = 0;
+  std::uint64_t young_collections = 0;
+  std::uint64_t full_collections = 0;
+  std::array<std::uint64_t, kTriggers> collections_by_trigger{};
+  std::array<std::uint64_t, kMaxGenerations> collections_by_generation{};
+
+  PauseHistogram pauses;
+  PauseHistogram to_safepoint;
+
+  Bytes bytes_allocated{};
+  std::array<Bytes, kMaxGenerations> bytes_by_generation{};  // used: live, or not yet found dead
+  Bytes heap_used{};
+  Bytes heap_committed{};
+  Bytes heap_limit{};
+  Bytes bytes_copied{};
+  Bytes bytes_promoted{};
+  std::uint64_t cards_scanned = 0;
+  std::uint64_t payloads_retired = 0;  // found dead by a collection
+  Bytes payload_bytes_retired{};
+
+  std::uint32_t mutators = 0;
+  std::uint64_t handles = 0;
+  std::vector<PoolStatistics> pools;
+};
+
+}  // namespace tenure

@@ -1,0 +1,21 @@
+// Everything, in reading order.
+#pragma once
+
+#include "tenure/arena.hpp"
+#include "tenure/bytes.hpp"
+#include "tenure/config.hpp"
+#include "tenure/facade/garbage_collector.hpp"
+#include "tenure/inspect.hpp"
+#include "tenure/machine.hpp"
+#include "tenure/make.hpp"
+#include "tenure/mutator.hpp"
+#include "tenure/object.hpp"
+#include "tenure/payload.hpp"
+#include "tenure/ref.hpp"
+#include "tenure/replay.hpp"
+#include "tenure/result.hpp"
+#include "tenure/roots.hpp"
+#include "tenure/runtime.hpp"
+#include "tenure/statistics.hpp"
+#include "tenure/tensor.hpp"
+#include "tenure/type.hpp"

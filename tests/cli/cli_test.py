@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""The program `tenure` as a user meets it: what it prints, what it refuses, and how it ends.
+
+Usage: cli_test.py PROGRAM DATA_FOLDER
+"""
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, DATA = sys.argv[1], pathlib.Path(sys.argv[2])
+HEADER = "op,id,bytes,stream,t_us,device,site\n"
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=100)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def trace(self, text, name="trace.csv"):
+        path = self.folder / name
+        path.write_text(HEADER + text)
+        return path
+
+    def expect_refusal(self, done, *naming):
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith("tenure: "), done.stderr)
+        for name in naming:
+            self.assertIn(name, done.stderr)
+
+
+class Help(Case):
+    def test_names_every_verb(self):
+        done = run("--help")
+        self.assertEqual(done.returncode, 0)
+        for verb in ("replay", "doctor", "stress"):
+            self.assertIn(verb, done.stdout)
+
+    def test_of_a_verb_names_its_options_and_defaults(self):
+        done = run("replay", "--help")
+        self.assertEqual(done.returncode, 0)
+        for word in ("--device", "--lifetimes", "--json", "explicit", "auto"):
+            self.assertIn(word, done.stdout)
+
+    def test_says_the_version(self):
+        self.assertRegex(run("--version").stdout, r"^tenure \d+\.\d+\.\d+\n$")
+
+    def test_is_asked_for_when_nothing_is_named(self):
+        self.expect_refusal(run(), "subcommand")
+
+
+class Replay(Case):
+    def test_prints_a_row_for_each_run_and_compares_the_lifetimes(self):
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB",
+                   "--lifetimes", "explicit,gc")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "", "no progress bar in a pipe")
+        self.assertIn("explicit", done.stdout)
+        self.assertIn("left to the collector", done.stdout)
+
+    def test_writes_the_figures_of_one_run_as_an_object(self):
+        out = self.folder / "out.json"
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",
+                   "--json", out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        figures = json.loads(out.read_text())
+        for key in ("events", "events_per_second", "peak_live_bytes", "peak_reserved_bytes", "utilisation",
+                    "fragmentation", "collections", "leaked_blocks"):
+            self.assertIn(key, figures)
+        self.assertEqual(set(figures["pause_ns"]), {"p50", "p99", "max"})
+        self.assertEqual(figures["leaked_blocks"], 0)
+        self.assertGreater(figures["collections"], 0)
+        self.assertLessEqual(figures["peak_live_bytes"], figures["peak_reserved_bytes"])
+
+    def test_writes_several_runs_as_an_array_to_the_standard_output(self):
+        done = run("replay", DATA / "tiny.csv", "--device", "host,sim:1GiB", "--json", "-")
+        self.assertEqual([row["device"] for row in json.loads(done.stdout)], ["host", "sim:1GiB"])
+
+    def test_keeps_collected_lifetimes_within_a_quarter_of_explicit_ones(self):
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "host,sim:24GiB",
+                   "--lifetimes", "explicit,gc", "--json", "-")
+        rows = json.loads(done.stdout)
+        for device in ("host", "sim:24GiB"):
+            reserved = {row["lifetimes"]: row["peak_reserved_bytes"] for row in rows if row["device"] == device}
+            self.assertLessEqual(reserved["gc"], 1.25 * reserved["explicit"])
+        self.assertEqual({row["leaked_blocks"] for row in rows}, {0})
+
+    def test_is_the_same_twice_but_for_time(self):
+        def figures():
+            row = json.loads(run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB",
+                                 "--lifetimes", "gc", "--json", "-").stdout)
+            return {key: row[key] for key in ("events", "peak_reserved_bytes", "collections", "peak_leased_bytes")}
+        self.assertEqual(figures(), figures())
+
+    def test_takes_runtime_options(self):
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",
+                   "--set", "generations=2,verify=on", "--json", "-")
+        self.assertEqual(json.loads(done.stdout)["leaked_blocks"], 0)
+
+
+class Refusals(Case):
+    def test_of_an_unknown_option(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--colour", "red"), "--colour")
+
+    def test_of_an_unknown_verb(self):
+        self.expect_refusal(run("juggle"), "juggle")
+
+    def test_of_a_missing_file(self):
+        self.expect_refusal(run("replay", self.folder / "none.csv.gz"), "none.csv.gz")
+
+    def test_of_a_folder(self):
+        self.expect_refusal(run("replay", self.folder), str(self.folder))
+
+    def test_of_a_truncated_gzip(self):
+        whole = (DATA / "gpt_train_cpu.csv.gz").read_bytes()
+        path = self.folder / "cut.csv.gz"
+        path.write_bytes(whole[:len(whole) // 2])
+        self.expect_refusal(run("replay", path), "cut.csv.gz")
+
+    def test_of_a_malformed_line(self):
+        self.expect_refusal(run("replay", self.trace("alloc,1,512,0,0,0,0\nalloc,two,512,0,0,0,0\n")),
+                            "trace.csv:3:")
+
+    def test_of_an_impossible_size(self):
+        self.expect_refusal(run("replay", self.trace("alloc,1,99999999999999999,0,0,0,0\n")), "trace.csv:2:")
+
+    def test_of_a_free_without_its_alloc(self):
+        self.expect_refusal(run("replay", self.trace("free,7,512,0,0,0,0\n")), "trace.csv:2:", "7")
+
+    def test_of_a_block_larger_than_the_device_names_the_line(self):
+        path = self.trace("alloc,1,512,0,0,0,0\nalloc,2,4294967296,0,0,0,0\n")
+        self.expect_refusal(run("replay", path, "--device", "sim:1GiB"), "trace.csv:3:", "4 GiB", "1 GiB")
+
+    def test_of_an_unknown_device(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--device", "abacus"), "abacus")
+
+    def test_of_a_device_without_a_size(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--device", "sim:lots"), "lots")
+
+    def test_of_an_unknown_lifetime(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--lifetimes", "eternal"), "eternal")
+
+    def test_of_a_runtime_option_that_is_none(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--set", "nurserie=1MiB"), "nurserie")
+
+    def test_of_a_place_that_cannot_be_written_leaves_nothing(self):
+        out = self.folder / "no" / "such" / "out.json"
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--json", out), str(out))
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_of_a_trace_leave_no_figures_behind(self):
+        out = self.folder / "out.json"
+        self.expect_refusal(run("replay", self.trace("nonsense\n"), "--json", out))
+        self.assertFalse(out.exists())
+
+
+class Stress(Case):
+    def test_finds_nothing_in_a_sound_heap(self):
+        done = run("stress", "--seed", "1..2", "--ops", "20000")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("nothing lost, nothing left"), 2)
+
+    def test_runs_at_every_number_of_generations(self):
+        for generations in range(1, 9):
+            done = run("stress", "--seed", "3", "--ops", "5000", "--set", f"generations={generations},verify=on")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_collects_at_every_allocation_when_asked(self):
+        done = run("stress", "--seed", "5", "--ops", "2000", "--set", "collect_every=1,verify=on")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_refuses_seeds_that_are_none(self):
+        for seeds in ("x", "5..1", "1..", "-3"):
+            self.expect_refusal(run("stress", f"--seed={seeds}"), "--seed")
+
+
+class Doctor(Case):
+    def test_says_what_the_machine_offers_and_why_not(self):
+        done = run("doctor")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ("cores", "memory", "huge pages", "NUMA", "CUDA", "backend", "TENURE_NURSERY"):
+            self.assertIn(word, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
