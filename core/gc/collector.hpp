@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/base/team.hpp"
 #include "core/heap/heap.hpp"
 #include "core/model/marker.hpp"
 #include "tenure/statistics.hpp"
@@ -12,7 +13,8 @@ namespace tenure {
 /// threads  stopped world; buffers retired and logs drained before every call
 class Collector {
  public:
-  Collector(Heap& heap, Marker& marker) : heap_(heap), marker_(marker) {}
+  /// team     who shares a collection's work; the caller of a collection is its member 0
+  Collector(Heap& heap, Marker& marker, Team& team) : heap_(heap), marker_(marker), team_(team) {}
 
   /// Evacuates generations 0 to `last`.
   ///
@@ -28,6 +30,7 @@ class Collector {
 
   Heap& heap_;
   Marker& marker_;
+  Team& team_;
 };
 
 }  // namespace tenure

@@ -16,7 +16,8 @@ Conductor::Conductor(Platform& clock, Heap& heap, Safepoint& safepoint,
       heap_(heap),
       safepoint_(safepoint),
       options_(options),
-      collector_(heap, marker_),
+      team_(options.workers),
+      collector_(heap, marker_, team_),
       trigger_(options.trigger) {}
 
 void Conductor::collect_for_nursery(MutatorState& self) {

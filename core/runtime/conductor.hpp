@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/backend/platform.hpp"
+#include "core/base/team.hpp"
 #include "core/gc/collector.hpp"
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
@@ -23,7 +24,8 @@ namespace tenure {
 
 struct ConductorOptions {
   TriggerOptions trigger;
-  bool verify = false;  // the heap, after each collection
+  std::uint32_t workers = 1;  // threads that share a collection's work, the collecting one included
+  bool verify = false;        // the heap, after each collection
 };
 
 /// threads  anyone, with its own mutator or without one
@@ -62,6 +64,7 @@ class Conductor {
   Safepoint& safepoint_;
   ConductorOptions options_;
   SerialMarker marker_;
+  Team team_;
   Collector collector_;
   Trigger trigger_;                   // stopped world
   std::vector<ObjectIndex> orphans_;  // owners of mutators that ended; guarded by mutex_

@@ -1,6 +1,8 @@
 #include "tenure/runtime.hpp"
 
+#include <algorithm>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -13,6 +15,14 @@ namespace {
 
 // A nursery may grow up to this, by a preset or by the tuner; only addresses are spent on it.
 constexpr Bytes kNurseryReserve{256u << 20};
+
+// More than these and a collection of a few milliseconds only waits for its slowest thread.
+constexpr std::uint32_t kMostWorkers = 16;
+
+std::uint32_t workers_for(const Config& config) {
+  const std::uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
+  return config.gc_workers != 0 ? config.gc_workers : std::min(cores, kMostWorkers);
+}
 
 MutatorState* mutator_in(const RuntimeState& runtime) {
   MutatorState* state = detail::current_core->state;
@@ -47,6 +57,7 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                                   ConductorOptions{.trigger = {.generations = config.generations,
                                                                .nursery = config.nursery,
                                                                .old_start = config.old_start},
+                                                   .workers = workers_for(config),
                                                    .verify = config.verify});
   return state;
 }

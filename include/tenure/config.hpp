@@ -37,6 +37,9 @@ struct Config {
   Bytes heap_limit{std::uint64_t{31} << 30};  // all objects together, without payloads
   Bytes large_object{32u << 10};              // objects at least this big are born old
 
+  /// Threads that share a collection's work, the collecting one included; 0: one a core, 16 at most.
+  std::uint32_t gc_workers = 0;
+
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
 

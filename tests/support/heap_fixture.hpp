@@ -134,7 +134,8 @@ class HeapTest : public ::testing::Test {
   detail::MutatorCore core;
   BufferRun buffer;
   SerialMarker marker;
-  Collector collector{heap, marker};
+  Team team{1};
+  Collector collector{heap, marker, team};
 };
 
 }  // namespace tenure::testing
