@@ -25,7 +25,8 @@ struct MarkStats {
 
 /// A marking, once begun, is advanced until it is done, then completed.
 ///
-/// threads  `begin` and `complete`: the collecting thread, stopped world; `advance`: one at a time
+/// threads  `begin` and `complete`: the collecting thread, stopped world; `advance` and `add`: one
+///          caller at a time, between them
 class Marker {
  public:
   Marker() = default;
@@ -40,6 +41,12 @@ class Marker {
 
   /// Reads about `budget` objects more. True when nothing is left to read.
   virtual bool advance(std::uint64_t budget) = 0;
+
+  /// Takes further roots while the marking is under way, also after `advance` found nothing left:
+  /// cards read again, objects brought back, whatever else came to be reached.
+  ///
+  /// objects  null ones, twins and marked ones are allowed
+  virtual void add(std::span<const ObjectIndex> objects) = 0;
 
   /// Ends the marking: all that the roots reach is marked.
   virtual MarkStats complete() = 0;

@@ -8,8 +8,12 @@ void SerialMarker::begin(const MarkJob& job) {
   heap_ = job.heap;
   stack_.clear();
   stats_ = {};
-  for (const ObjectIndex root : job.roots) {
-    reach(root);
+  add(job.roots);
+}
+
+void SerialMarker::add(std::span<const ObjectIndex> objects) {
+  for (const ObjectIndex object : objects) {
+    reach(object);
   }
 }
 

@@ -12,6 +12,7 @@ class SerialMarker final : public Marker {
  public:
   void begin(const MarkJob& job) override;
   bool advance(std::uint64_t budget) override;
+  void add(std::span<const ObjectIndex> objects) override;
   MarkStats complete() override;
 
  private:

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <span>
+#include <utility>
+
 #include "core/model/marker.hpp"
 #include "tests/support/random_heap.hpp"
 
@@ -34,6 +38,42 @@ TYPED_TEST_P(MarkerContract, MarksTheSameInSlices) {
     this->marker.begin(heap.job());
     while (!this->marker.advance(3)) {
     }
+    this->marker.complete();
+
+    ASSERT_EQ(heap.marks(), heap.expected_marks()) << "seed " << seed;
+  }
+}
+
+TYPED_TEST_P(MarkerContract, MarksTheSameWhereRootsAreAddedOnTheWay) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    RandomHeap heap(kShapes[seed % kShapes.size()], seed);
+    MarkJob job = heap.job();
+    const std::span<const ObjectIndex> roots = std::exchange(job.roots, {});
+
+    this->marker.begin(job);
+    for (std::size_t k = 0; k < roots.size(); ++k) {
+      this->marker.add(roots.subspan(k, 1));
+      this->marker.advance(seed % 3 * 5);  // 0: they pile up; else some of what they reach is read
+    }
+    this->marker.complete();
+
+    ASSERT_EQ(heap.marks(), heap.expected_marks()) << "seed " << seed;
+  }
+}
+
+TYPED_TEST_P(MarkerContract, TakesRootsAfterNothingWasLeft) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    RandomHeap heap(kShapes[seed % kShapes.size()], seed);
+    MarkJob job = heap.job();
+    const std::span<const ObjectIndex> roots = std::exchange(job.roots, {});
+
+    this->marker.begin(job);
+    ASSERT_TRUE(this->marker.advance(Marker::kNoBudget)) << "seed " << seed;
+    this->marker.add(roots);
+    while (!this->marker.advance(7)) {
+    }
+    this->marker.add(roots);  // marked ones change nothing
+    EXPECT_TRUE(this->marker.advance(0)) << "seed " << seed;
     this->marker.complete();
 
     ASSERT_EQ(heap.marks(), heap.expected_marks()) << "seed " << seed;
@@ -77,7 +117,8 @@ TYPED_TEST_P(MarkerContract, ForgetsTheLastMarkingWhenANewOneBegins) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(MarkerContract, MarksWhatTheRootsReachAndNothingElse,
-                            MarksTheSameInSlices, CountsEachObjectOnce, MarksNothingWithoutRoots,
-                            ForgetsTheLastMarkingWhenANewOneBegins);
+                            MarksTheSameInSlices, MarksTheSameWhereRootsAreAddedOnTheWay,
+                            TakesRootsAfterNothingWasLeft, CountsEachObjectOnce,
+                            MarksNothingWithoutRoots, ForgetsTheLastMarkingWhenANewOneBegins);
 
 }  // namespace tenure::testing
