@@ -95,7 +95,7 @@ class HeapTest : public ::testing::Test {
   class Root {
    public:
     Root(HeapTest& test, ObjectIndex object) : test_(test) {
-      link_ = {object, test.core.locals};
+      link_ = {test.core.locals, object};
       test.core.locals = &link_;
     }
     Root(const Root&) = delete;
