@@ -112,7 +112,8 @@ class Graph {
       marker_.begin({.heap = heap.view(), .roots = roots});
       const MarkStats stats = marker_.complete();
       ns = watch.ns();
-      heap.settle_marking();
+      heap.end_marking();
+      heap.settle_cells();
       check(stats.objects == live_, "a marker marked what is not there");
     });
     return ns / static_cast<double>(live_);

@@ -55,7 +55,8 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger) {
   report.payloads_retired += retired.payloads;
   report.payload_bytes_retired += retired.bytes;
 
-  heap_.settle_marking();
+  heap_.end_marking();
+  heap_.settle_cells();
   report.bytes_freed = freed_between(before, heap_.used());
   return report;
 }

@@ -35,7 +35,8 @@ class Copier {
         types_(TypeTable::instance().rows()),
         promotion_(promotion),
         oldest_(heap.oldest()),
-        age_limit_(heap.options().promotion_age) {}
+        age_limit_(heap.options().promotion_age),
+        is_marking_(heap.is_marking()) {}
 
   // Rewrites the slot if it names something that moves.
   void visit(ObjectIndex& slot) {
@@ -127,6 +128,9 @@ class Copier {
     if (references > 0) {
       unread_.push_back(copy);
     }
+    if (target == oldest_ && is_marking_) [[unlikely]] {
+      stats_.promoted_while_marking.push_back(copy);
+    }
     return copy;
   }
 
@@ -177,6 +181,7 @@ class Copier {
   Promotion promotion_;
   std::uint32_t oldest_;
   std::uint32_t age_limit_;
+  bool is_marking_;
   CellCache cells_;
   std::vector<ObjectIndex> unread_;
   EvacuationStats stats_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/heap/heap.hpp"
 #include "tenure/bytes.hpp"
@@ -23,6 +24,8 @@ struct EvacuationStats {
   Bytes bytes_promoted;
   std::uint64_t cards_scanned = 0;
   Retired retired;
+  /// Promoted into the oldest generation while a marking goes on: they live, and are to be read.
+  std::vector<ObjectIndex> promoted_while_marking;
 };
 
 /// Moves every live object of generations 0 to `last` out of its region, and empties the regions.

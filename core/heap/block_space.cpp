@@ -66,6 +66,7 @@ bool BlockSpace::add_region(Content content) {
   const std::optional<RegionRun> run =
       source_.take(1, RegionRow{.kind = RegionKind::kBlocks,
                                 .generation = generation_,
+                                .flags = fresh_flags_,
                                 .leaf = static_cast<std::uint8_t>(content),
                                 .top = kAllFree});
   if (!run) {

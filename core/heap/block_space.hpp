@@ -51,6 +51,11 @@ class BlockSpace {
 
   [[nodiscard]] const std::vector<std::uint32_t>& regions() const { return regions_; }
 
+  /// Whether regions taken from now on are covered by the marking under way. Stopped world.
+  void cover_fresh_regions(bool cover) {
+    fresh_flags_ = cover ? RegionRow::kMarking : std::uint8_t{0};
+  }
+
  private:
   static constexpr std::uint32_t kAllFree = (1u << kBlocksPerRegion) - 1;
 
@@ -66,6 +71,7 @@ class BlockSpace {
 
   RegionSource& source_;
   std::uint8_t generation_;
+  std::uint8_t fresh_flags_ = 0;
   std::vector<std::uint32_t> regions_;
   std::array<std::vector<std::uint32_t>, 2> open_;  // with a free block, by content
 };

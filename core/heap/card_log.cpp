@@ -22,6 +22,13 @@ CardSet::CardSet()
 
 void CardSet::Free::operator()(std::uint32_t* bits) const { std::free(bits); }
 
+std::uint32_t CardSet::take_last() {
+  const std::uint32_t card = cards_.back();
+  cards_.pop_back();
+  clear_bit(bits_.get(), card);
+  return card;
+}
+
 std::vector<std::uint32_t> CardSet::take_all() {
   for (const std::uint32_t card : cards_) {
     clear_bit(bits_.get(), card);
@@ -50,6 +57,9 @@ void CardLog::drain(CardBuffer& open) {
     const std::uint32_t card = open.cards[k];
     detail::cage_cards[card] = detail::kCardClean;
     remembered_.add(card);
+    if (keeps_rescan_) {
+      rescan_.add(card);
+    }
   }
   open.count = 0;
 }

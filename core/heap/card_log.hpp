@@ -1,6 +1,6 @@
 // The one log that the barrier writes: cards on which a reference was stored. Mutators fill logs of
-// their own; a drain, in a stop, empties them and gives each card to every reader at work. Today's
-// reader is the remembered set; a marking under way and a device's mirror read the same log.
+// their own; a drain, in a stop, empties them and gives each card to every reader at work: the
+// remembered set always, the re-scan while a marking goes on beside mutators, a device's mirror.
 //
 //   store in an old object        card bytes             this mutator's log
 //   slot at granule p -- p/64 --> [0][0][1][0]..   -->   [17][ 3][90][  ][  ]   --> drain
@@ -46,6 +46,9 @@ class CardSet {
   [[nodiscard]] bool has(std::uint32_t card) const { return test_bit(bits_.get(), card); }
   [[nodiscard]] const std::vector<std::uint32_t>& cards() const { return cards_; }
 
+  /// Takes the card that came last out of a set that has one.
+  std::uint32_t take_last();
+
   /// Takes all cards out, for the caller to add back those that stay.
   [[nodiscard]] std::vector<std::uint32_t> take_all();
 
@@ -72,11 +75,22 @@ class CardLog {
   [[nodiscard]] CardSet& remembered() { return remembered_; }
   [[nodiscard]] const CardSet& remembered() const { return remembered_; }
 
+  /// From now on, or no more, drains also give cards to `rescan()`. Stopped world.
+  void keep_rescan(bool keep) {
+    keeps_rescan_ = keep;
+    (void)rescan_.take_all();
+  }
+  /// Cards written since the marking last read them. Filled in stops, emptied by who advances the
+  /// marking, who stands still in stops.
+  [[nodiscard]] CardSet& rescan() { return rescan_; }
+
  private:
   std::mutex mutex_;
   std::vector<std::unique_ptr<CardBuffer>> full_;   // guarded by mutex_
   std::vector<std::unique_ptr<CardBuffer>> empty_;  // guarded by mutex_
   CardSet remembered_;
+  CardSet rescan_;
+  bool keeps_rescan_ = false;
 };
 
 }  // namespace tenure

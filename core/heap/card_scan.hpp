@@ -74,7 +74,7 @@ void visit_slots_of_block(Cage& cage, std::uint32_t card, Visit& visit) {
   const std::uint32_t behind = base + cells_per_block(row.cell) * row.cell;
   for (std::uint32_t at = base + (first - base) / row.cell * row.cell; at < std::min(end, behind);
        at += row.cell) {
-    const bool counts = (row.flags & BlockRow::kUnswept) != 0
+    const bool counts = awaits_sweep(cage.regions()[block / kBlocksPerRegion], row)
                             ? is_marked(cage.marks(), object_on(at))
                             : header_of(object_on(at)).type() != TypeId::kFreeCell;
     if (counts) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <utility>
 
 #include "core/base/bitmap.hpp"
 #include "core/heap/object_access.hpp"
@@ -53,6 +55,9 @@ ObjectIndex Heap::take_born_old(TypeId type, std::uint64_t granules) {
     object = granules <= kLargestCell
                  ? old_.take(born_old_, static_cast<std::uint32_t>(granules), content)
                  : large_.take(granules, content);
+    if (is_marking_ && object != ObjectIndex::kNull) {
+      born_while_marking_.push_back(object);
+    }
   }
   if (object != ObjectIndex::kNull) {
     std::memset(detail::data_of(object), 0, (granules - 1) * kGranuleBytes);
@@ -103,19 +108,71 @@ void Heap::for_each_old_region(Visit visit) {
   });
 }
 
-void Heap::begin_marking() {
+void Heap::clear_marks(std::uint32_t region) {
   constexpr std::uint64_t kMarksPerRegion = kGranulesPerRegion / kGranulesPerMark;
-  for_each_old_region([this](std::uint32_t region) {
-    cage().regions()[region].flags |= RegionRow::kMarking;
-    clear_words(cage().marks(), region * kMarksPerRegion, (region + 1) * kMarksPerRegion);
-  });
+  clear_words(cage().marks(), region * kMarksPerRegion, (region + 1) * kMarksPerRegion);
 }
 
-Bytes Heap::settle_marking() {
+bool Heap::prepare_marking() {
+  constexpr std::size_t kRegionsAtATime = 64;  // their bits are 128 KiB, cleared in some 10 us
+  if (is_marking_) {
+    return true;
+  }
+  const std::scoped_lock lock(mutex_);
+  if (!old_.is_settled()) {
+    old_.settle(kRegionsAtATime);
+    cleared_ = 0;
+    return false;
+  }
+  if (!old_.sweep(kRegionsAtATime)) {
+    return false;
+  }
+  // Regions come and go beside us; those that are missed are cleared when the marking begins.
+  const std::vector<std::uint32_t>& regions = blocks_.regions();
+  const std::size_t end = std::min(cleared_ + kRegionsAtATime, regions.size());
+  for (; cleared_ < end; ++cleared_) {
+    clear_marks(regions[cleared_]);
+    cage().regions()[regions[cleared_]].flags |= RegionRow::kClear;
+  }
+  return cleared_ >= regions.size();
+}
+
+void Heap::begin_marking() {
   for_each_old_region([this](std::uint32_t region) {
-    cage().regions()[region].flags &= static_cast<std::uint8_t>(~RegionRow::kMarking);
+    std::uint8_t& flags = cage().regions()[region].flags;
+    if ((flags & RegionRow::kClear) == 0) {
+      clear_marks(region);
+    }
+    flags = RegionRow::kMarking;
   });
-  return old_.settle_marks() + large_.settle_marks();
+  blocks_.cover_fresh_regions(true);
+  large_.cover_fresh_regions(true);
+  cleared_ = 0;
+  is_marking_ = true;
+}
+
+std::vector<ObjectIndex> Heap::take_born_while_marking() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(born_while_marking_, {});
+}
+
+Bytes Heap::end_marking() {
+  abandon_marking();
+  old_.begin_settling();
+  return large_.settle_marks();
+}
+
+void Heap::abandon_marking() {
+  for_each_old_region([this](std::uint32_t region) { cage().regions()[region].flags = 0; });
+  blocks_.cover_fresh_regions(false);
+  large_.cover_fresh_regions(false);
+  born_while_marking_.clear();
+  is_marking_ = false;
+}
+
+Bytes Heap::settle_cells() {
+  const std::scoped_lock lock(mutex_);
+  return old_.settle(std::numeric_limits<std::size_t>::max());
 }
 
 HeapView Heap::view() {

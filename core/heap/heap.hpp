@@ -58,6 +58,12 @@ class Heap {
   /// Room for an object that is born old, its header written and its data zero, or none.
   [[nodiscard]] ObjectIndex take_born_old(TypeId type, std::uint64_t granules);
 
+  /// Does some of what the next marking needs done: settles, sweeps, then clears mark bits, about 64
+  /// regions' worth. Nothing is done while a marking goes on. For one caller at a time.
+  ///
+  /// returns  whether all is ready
+  bool prepare_marking();
+
   /// Bytes that objects use, the dead that nobody found included.
   [[nodiscard]] Bytes used() const;
   [[nodiscard]] Bytes used(std::uint32_t generation) const;
@@ -82,12 +88,23 @@ class Heap {
   /// Gives the mutators' common cells back, so that blocks can be walked.
   void flush_born_old() { old_.flush(born_old_); }
 
-  /// Has every region of the oldest generation covered by the marking to come, its bits clear.
+  /// Has every region of the oldest generation covered by the marking to come, its bits clear; those
+  /// that `prepare_marking` cleared cost a flag each.
   void begin_marking();
-  /// What the marking found dead goes back.
+  [[nodiscard]] bool is_marking() const { return is_marking_; }
+  /// Objects born old since the marking began, each once: they live, and are still to be read.
+  [[nodiscard]] std::vector<ObjectIndex> take_born_while_marking();
+  /// The marking is over, and what it did not reach is dead. Large objects go back at once, cells when
+  /// their turn comes: in `settle_cells`, or as a cell is wanted.
+  ///
+  /// returns  bytes freed so far
+  Bytes end_marking();
+  /// The marking is dropped: its bits mean nothing.
+  void abandon_marking();
+  /// Settles all cells.
   ///
   /// returns  bytes freed
-  Bytes settle_marking();
+  Bytes settle_cells();
 
   /// What a marker may see.
   [[nodiscard]] HeapView view();
@@ -104,6 +121,7 @@ class Heap {
   Heap(Cage& cage, HeapId id, const HeapOptions& options);
   template <class Visit>
   void for_each_old_region(Visit visit);
+  void clear_marks(std::uint32_t region);
 
   HeapOptions options_;
   RegionSource source_;
@@ -115,8 +133,11 @@ class Heap {
   Roots roots_;
   Owners owners_;
 
-  mutable std::mutex mutex_;  // of the oldest generation, between stops
-  CellCache born_old_;        // guarded by mutex_
+  mutable std::mutex mutex_;                     // of the oldest generation, between stops
+  CellCache born_old_;                           // guarded by mutex_
+  std::vector<ObjectIndex> born_while_marking_;  // guarded by mutex_
+  std::size_t cleared_ = 0;  // places of the old regions' list that were cleared; the preparer's
+  bool is_marking_ = false;  // written in stops
 };
 
 template <class Visit>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/bitmap.hpp"
 #include "core/heap/object_access.hpp"
 
 namespace tenure {
@@ -41,8 +42,9 @@ ObjectIndex Large::take_blocks(std::uint32_t granules, Content content) {
     rows[k] = BlockRow{.kind = BlockKind::kRunTail, .flags = flags, .link = k};
   }
   const ObjectIndex object = object_on(first_granule_of_block(*first));
-  std::uint32_t& word = source_.cage().marks()[mark_bit(object) / 32];
-  word &= ~(1u << (mark_bit(object) % 32));
+  if (fresh_flags_ == 0) {  // while a marking goes on, bits of free blocks are clear
+    clear_bit(source_.cage().marks(), mark_bit(object));
+  }
   return object;
 }
 
@@ -60,6 +62,7 @@ ObjectIndex Large::take_regions(std::uint64_t granules, Content content) {
   }
   RegionRow* const rows = source_.cage().regions() + run->first;
   rows[0].kind = RegionKind::kLargeHead;
+  rows[0].flags = fresh_flags_;
   rows[0].link = run->count;
   for (std::uint32_t k = 1; k < run->count; ++k) {
     rows[k].link = k;

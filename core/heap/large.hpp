@@ -41,6 +41,11 @@ class Large {
     }
   }
 
+  /// Whether regions taken from now on are covered by the marking under way. Stopped world.
+  void cover_fresh_regions(bool cover) {
+    fresh_flags_ = cover ? RegionRow::kMarking : std::uint8_t{0};
+  }
+
  private:
   static constexpr std::uint32_t kLargestBlockRun = kGranulesPerRegion / 2;
 
@@ -52,6 +57,7 @@ class Large {
   RegionSource& source_;
   BlockSpace& blocks_;
   std::uint8_t generation_;
+  std::uint8_t fresh_flags_ = 0;
   std::vector<ObjectIndex> objects_;
   Bytes used_;
 };

@@ -15,6 +15,8 @@ std::uint64_t first_mark_of(std::uint32_t block) {
 }
 constexpr std::uint64_t kMarksPerBlock = kGranulesPerBlock / kGranulesPerMark;
 
+constexpr std::size_t kRegionsPerRefill = 4;  // settled for one block, some 10 us
+
 std::size_t content_of(const BlockRow& row) { return row.flags & BlockRow::kLeaf; }
 
 }  // namespace
@@ -61,10 +63,17 @@ bool Old::refill(CellCache::Slot& slot, std::uint32_t size_class, Content conten
   const auto k = static_cast<std::size_t>(content);
   std::vector<std::uint32_t>& partial = partial_[size_class][k];
   std::vector<std::uint32_t>& unswept = unswept_[size_class][k];
-  while (partial.empty() && !unswept.empty()) {
-    const std::uint32_t block = unswept.back();
-    unswept.pop_back();
-    sweep(block);
+  // Why a limit: a mutator that wants one cell must not settle the whole heap first.
+  for (std::size_t tries = 0; tries < kRegionsPerRefill; ++tries) {
+    while (partial.empty() && !unswept.empty()) {
+      const std::uint32_t block = unswept.back();
+      unswept.pop_back();
+      sweep_block(block);
+    }
+    if (!partial.empty() || unsettled_.empty()) {
+      break;
+    }
+    settle(1);
   }
   if (partial.empty()) {
     return open_fresh(slot, size_class, content);
@@ -80,6 +89,8 @@ bool Old::open_fresh(CellCache::Slot& slot, std::uint32_t size_class, Content co
   if (!block) {
     return false;
   }
+  // The block itself is free still, and passed over.
+  settle_region(*block / kBlocksPerRegion);
   const std::uint32_t cell = kCellSizes[size_class];
   row(*block) = BlockRow{.kind = BlockKind::kCells,
                          .flags = content == Content::kLeaves ? BlockRow::kLeaf : std::uint8_t{0},
@@ -91,13 +102,16 @@ bool Old::open_fresh(CellCache::Slot& slot, std::uint32_t size_class, Content co
     link_free(first + k * cell, next);
     next = first + k * cell;
   }
-  // A fresh block's marks are stale where an earlier owner of it was marked and died.
-  clear_words(cage_.marks(), first_mark_of(*block), first_mark_of(*block) + kMarksPerBlock);
+  // A fresh block's marks are stale where an earlier owner of it was marked and died. While a marking
+  // goes on none are: they were cleared with their region's, and the marker reads words beside ours.
+  if ((cage_.regions()[*block / kBlocksPerRegion].flags & RegionRow::kMarking) == 0) {
+    clear_words(cage_.marks(), first_mark_of(*block), first_mark_of(*block) + kMarksPerBlock);
+  }
   slot = {.block = *block, .head = first, .taken = 0};
   return true;
 }
 
-void Old::sweep(std::uint32_t block) {
+void Old::sweep_block(std::uint32_t block) {
   BlockRow& swept = row(block);
   const std::uint32_t first = first_granule_of_block(block);
   std::uint32_t next = 0;
@@ -120,45 +134,79 @@ std::uint32_t Old::count_marked(std::uint32_t block) const {
       count_words(cage_.marks(), first_mark_of(block), first_mark_of(block) + kMarksPerBlock));
 }
 
-Bytes Old::settle_marks() {
+void Old::begin_settling() {
   for (std::uint32_t size_class = 0; size_class < kSizeClasses; ++size_class) {
     for (std::size_t k = 0; k < 2; ++k) {
       partial_[size_class][k].clear();
       unswept_[size_class][k].clear();
     }
   }
+  unsettled_ = blocks_.regions();
+  for (const std::uint32_t region : unsettled_) {
+    cage_.regions()[region].flags |= RegionRow::kUnsettled;
+  }
+}
+
+Bytes Old::settle(std::size_t regions) {
+  Bytes freed;
+  for (; regions > 0 && !unsettled_.empty(); --regions) {
+    const std::uint32_t region = unsettled_.back();
+    unsettled_.pop_back();
+    freed += settle_region(region);
+  }
+  return freed;
+}
+
+Bytes Old::settle_marks() {
+  begin_settling();
+  return settle(unsettled_.size());
+}
+
+Bytes Old::settle_region(std::uint32_t region) {
+  RegionRow& settled = cage_.regions()[region];
+  if ((settled.flags & RegionRow::kUnsettled) == 0) {
+    return {};  // settled before its turn, when a block of it was taken
+  }
+  settled.flags &= static_cast<std::uint8_t>(~RegionRow::kUnsettled);
   const std::uint64_t before = used_granules_;
-  used_granules_ = 0;
-  blocks_.for_each_block([this](std::uint32_t block) {
-    BlockRow& settled = row(block);
-    if (settled.kind != BlockKind::kCells) {
-      return;
+  const std::uint32_t first = region * kBlocksPerRegion;
+  // Invariant: giving the last block back gives the region back, and nothing of it is read after.
+  for (std::uint32_t block = first; block < first + kBlocksPerRegion; ++block) {
+    if (row(block).kind == BlockKind::kCells) {
+      settle_block(block);
     }
-    const std::uint32_t live = count_marked(block);
-    if (live == 0) {
-      blocks_.give_back(block, 1);
-      return;
-    }
-    used_granules_ += std::uint64_t{live} * settled.cell;
-    settled.used = static_cast<std::uint16_t>(live);
-    settled.free_head = 0;
-    settled.flags &= static_cast<std::uint8_t>(~BlockRow::kUnswept);
-    if (live < cells_per_block(settled.cell)) {
-      settled.flags |= BlockRow::kUnswept;
-      unswept_[settled.size_class][content_of(settled)].push_back(block);
-    }
-  });
+  }
   return Bytes{(before - used_granules_) * kGranuleBytes};
 }
 
-void Old::sweep_all() {
+void Old::settle_block(std::uint32_t block) {
+  BlockRow& settled = row(block);
+  const std::uint32_t live = count_marked(block);
+  used_granules_ -= std::uint64_t{settled.used - live} * settled.cell;
+  if (live == 0) {
+    blocks_.give_back(block, 1);
+    return;
+  }
+  settled.used = static_cast<std::uint16_t>(live);
+  settled.free_head = 0;
+  settled.flags &= static_cast<std::uint8_t>(~BlockRow::kUnswept);
+  if (live < cells_per_block(settled.cell)) {
+    settled.flags |= BlockRow::kUnswept;
+    unswept_[settled.size_class][content_of(settled)].push_back(block);
+  }
+}
+
+bool Old::sweep(std::size_t blocks) {
   for (auto& by_content : unswept_) {
-    for (std::vector<std::uint32_t>& blocks : by_content) {
-      for (const std::uint32_t block : std::exchange(blocks, {})) {
-        sweep(block);
+    for (std::vector<std::uint32_t>& waiting : by_content) {
+      for (; blocks > 0 && !waiting.empty(); --blocks) {
+        const std::uint32_t block = waiting.back();
+        waiting.pop_back();
+        sweep_block(block);
       }
     }
   }
+  return blocks > 0;
 }
 
 }  // namespace tenure

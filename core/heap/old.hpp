@@ -6,7 +6,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "core/heap/block_space.hpp"
@@ -55,14 +57,22 @@ class Old {
   /// Gives the cache's blocks back, with what is left of their lists.
   void flush(CellCache& cache);
 
-  /// After a marking: counts what lives, frees blocks without life, and leaves the others to be
-  /// swept on demand. Caches were flushed.
+  /// A marking ended: from now on only marked objects count, and no cell is taken from a block before
+  /// its region was settled. Caches were flushed. In a stop; costs a flag a region.
+  void begin_settling();
+  /// Settles up to `regions` more: counts what lives in them, frees blocks without life, and leaves
+  /// the others to be swept on demand.
   ///
   /// returns  bytes of cells that were in use and are not any more
+  Bytes settle(std::size_t regions);
+  /// The same for all of them.
   Bytes settle_marks();
+  [[nodiscard]] bool is_settled() const { return unsettled_.empty(); }
 
+  /// Sweeps up to `blocks` that still wait. True when none does.
+  bool sweep(std::size_t blocks);
   /// Sweeps every block that still waits.
-  void sweep_all();
+  void sweep_all() { sweep(std::numeric_limits<std::size_t>::max()); }
 
   /// Bytes of the cells in use; those in caches count as unused until flushed.
   [[nodiscard]] Bytes used() const { return Bytes{used_granules_ * kGranuleBytes}; }
@@ -79,7 +89,7 @@ class Old {
   template <class Visit>
   void for_each_object_in(std::uint32_t block, Visit& visit) {
     const BlockRow& cells = row(block);
-    const bool unswept = (cells.flags & BlockRow::kUnswept) != 0;
+    const bool unswept = awaits_sweep(cage_.regions()[block / kBlocksPerRegion], cells);
     const std::uint32_t first = first_granule_of_block(block);
     for (std::uint32_t k = 0; k < cells_per_block(cells.cell); ++k) {
       const ObjectIndex object = object_on(first + k * cells.cell);
@@ -99,7 +109,9 @@ class Old {
   [[nodiscard]] bool refill(CellCache::Slot& slot, std::uint32_t size_class, Content content);
   void put_back(CellCache::Slot& slot);
   [[nodiscard]] bool open_fresh(CellCache::Slot& slot, std::uint32_t size_class, Content content);
-  void sweep(std::uint32_t block);
+  Bytes settle_region(std::uint32_t region);
+  void settle_block(std::uint32_t block);
+  void sweep_block(std::uint32_t block);
   [[nodiscard]] std::uint32_t count_marked(std::uint32_t block) const;
 
   using Lists = std::array<std::array<std::vector<std::uint32_t>, 2>, kSizeClasses>;
@@ -108,6 +120,7 @@ class Old {
   Cage& cage_;
   Lists partial_;  // blocks with a free cell, swept, in no cache
   Lists unswept_;
+  std::vector<std::uint32_t> unsettled_;  // regions; some may have been settled or given back since
   std::uint64_t used_granules_ = 0;
 };
 

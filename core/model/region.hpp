@@ -28,6 +28,9 @@ struct RegionRow {
   static constexpr std::uint8_t kCondemned = 1;  // being evacuated: its objects move or die
   static constexpr std::uint8_t kHeld = 2;     // holds an object that stayed; dead ones are filler
   static constexpr std::uint8_t kMarking = 4;  // the marking under way covers its objects
+  static constexpr std::uint8_t kClear = 8;    // its mark bits were cleared for the next marking
+  static constexpr std::uint8_t kUnsettled =
+      16;  // of what is in its cells only marked objects count
 
   HeapId heap = HeapId::kNone;
   RegionKind kind = RegionKind::kFree;
@@ -61,6 +64,11 @@ struct BlockRow {
   std::uint32_t link = 0;       // kRunHead: blocks of the run; kRunTail: distance to the head
 };
 static_assert(sizeof(BlockRow) == 16);
+
+/// Whether of a block's cells only those count whose object is marked: nobody has swept it yet.
+[[nodiscard]] constexpr bool awaits_sweep(const RegionRow& region, const BlockRow& block) {
+  return (block.flags & BlockRow::kUnswept) != 0 || (region.flags & RegionRow::kUnsettled) != 0;
+}
 
 inline constexpr std::uint32_t kBlocks = kRegions * kBlocksPerRegion;
 
