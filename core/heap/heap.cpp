@@ -179,6 +179,7 @@ HeapView Heap::view() {
   return {.words = reinterpret_cast<const std::uint32_t*>(cage().base()),
           .types = TypeTable::instance().rows(),
           .regions = cage().regions(),
+          .blocks = cage().blocks(),
           .marks = cage().marks(),
           .heap = id()};
 }

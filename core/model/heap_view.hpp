@@ -24,6 +24,7 @@ struct HeapView {
   const std::uint32_t* words = nullptr;  // [2 * granules of the cage]
   const TypeRow* types = nullptr;        // [types registered]
   const RegionRow* regions = nullptr;    // [regions of the cage]
+  const BlockRow* blocks = nullptr;      // [blocks of the cage]
   std::uint32_t* marks = nullptr;        // [granules of the cage / 64] one bit for two granules
   HeapId heap = HeapId::kNone;           // whose objects are to be marked
 };

@@ -61,6 +61,16 @@ template <class Reader = PlainReader>
   return static_cast<std::uint32_t>(object) / kGranulesPerMark;
 }
 
+/// The object whose bit it is. A bit stands for two granules, of which one starts a cell, or a run.
+///
+/// bit   of an object in a region of blocks, or of a large one
+[[nodiscard]] constexpr ObjectIndex object_of_mark(const HeapView& heap, std::uint32_t bit) {
+  const std::uint32_t even = bit * kGranulesPerMark;
+  const std::uint32_t cell = heap.blocks[even / kGranulesPerBlock].cell;  // 0: a run starts here
+  const bool starts_behind = cell != 0 && even % kGranulesPerBlock % cell != 0;
+  return static_cast<ObjectIndex>(even + (starts_behind ? 1 : 0));
+}
+
 [[nodiscard]] constexpr bool is_marked(const std::uint32_t* marks, ObjectIndex object) {
   return (marks[mark_bit(object) / 32] >> (mark_bit(object) % 32) & 1) != 0;
 }

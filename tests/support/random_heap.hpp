@@ -26,7 +26,8 @@ class RandomHeap {
       : random_(seed),
         words_(std::size_t{2} * kHeapRegions * kGranulesPerRegion),
         marks_(kHeapRegions * kGranulesPerRegion / kGranulesPerMark / 32),
-        regions_(kHeapRegions) {
+        regions_(kHeapRegions),
+        blocks_(kHeapRegions * kBlocksPerRegion) {
     types_ = {TypeRow{}, TypeRow{}};
     for (std::uint32_t region = 1; region < kHeapRegions; ++region) {
       regions_[region] = {.heap = kOwn,
@@ -46,6 +47,7 @@ class RandomHeap {
     return {.heap = {.words = words_.data(),
                      .types = types_.data(),
                      .regions = regions_.data(),
+                     .blocks = blocks_.data(),
                      .marks = marks_.data(),
                      .heap = kOwn},
             .roots = roots_};
@@ -112,7 +114,6 @@ class RandomHeap {
   }
 
   void lay_objects(Shape shape, std::uint32_t count) {
-    std::array<std::uint32_t, kHeapRegions> tops{};
     for (std::uint32_t k = 0; k < count; ++k) {
       std::uint32_t region = 1 + draw(kHeapRegions - 1);
       std::uint32_t slots = slots_for(shape, k);
@@ -123,17 +124,37 @@ class RandomHeap {
         slots = 0;
       }
       const std::uint32_t granules = std::max(kSmallestObject, 1 + (slots + 1) / 2 + draw(3));
-      if (tops[region] + granules > kGranulesPerRegion) {
+      const std::uint32_t at = take_cell(region, granules);
+      if (at == 0) {
         continue;
       }
-      const std::uint32_t at = region * kGranulesPerRegion + tops[region];
-      tops[region] += granules;
       words_[std::size_t{2} * at] = type_with(slots);
       words_[std::size_t{2} * at + 1] = granules;
       objects_.push_back(static_cast<ObjectIndex>(at));
       slots_.push_back(slots);
     }
     edges_.resize(objects_.size());
+  }
+
+  // A cell in a block of its size, or a block that has none yet; 0 when the region is full. What is
+  // larger than the largest cell gets a block for itself.
+  std::uint32_t take_cell(std::uint32_t region, std::uint32_t granules) {
+    const bool is_run = granules > kGranulesPerBlock / 2;
+    const std::uint32_t first = region * kBlocksPerRegion;
+    for (std::uint32_t block = first; block < first + kBlocksPerRegion; ++block) {
+      BlockRow& row = blocks_[block];
+      const bool is_fresh = row.kind == BlockKind::kFree;
+      if (is_fresh) {
+        row.kind = is_run ? BlockKind::kRunHead : BlockKind::kCells;
+        row.cell = static_cast<std::uint16_t>(is_run ? 0 : granules);
+      }
+      const bool fits =
+          is_run ? is_fresh : row.cell == granules && row.used < kGranulesPerBlock / granules;
+      if (fits) {
+        return first_granule_of_block(block) + row.used++ * granules;
+      }
+    }
+    return 0;
   }
 
   std::uint32_t type_with(std::uint32_t slots) {
@@ -189,6 +210,7 @@ class RandomHeap {
   std::vector<std::uint32_t> words_;
   std::vector<std::uint32_t> marks_;
   std::vector<RegionRow> regions_;
+  std::vector<BlockRow> blocks_;
   std::vector<TypeRow> types_;
   std::vector<ObjectIndex> objects_;
   std::vector<std::uint32_t> slots_;

@@ -24,7 +24,7 @@ TEST(SerialMarker, WalksAListOfAMillionWithoutRecursing) {
   const ObjectIndex root{kGranulesPerRegion};
   SerialMarker marker;
 
-  marker.begin({.heap = {words.data(), types.data(), rows.data(), marks.data(), HeapId{1}},
+  marker.begin({.heap = {words.data(), types.data(), rows.data(), nullptr, marks.data(), HeapId{1}},
                 .roots = {&root, 1}});
 
   EXPECT_EQ(marker.complete().objects, kLength);
