@@ -20,14 +20,21 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .payload_bytes_retired = stats.retired.bytes};
 }
 
+void note_asked(const RootsAsked& asked, CollectionReport& report) {
+  report.root_callback_failures = asked.failures;
+  report.root_callback_failure = asked.failure;
+}
+
 Bytes freed_between(Bytes before, Bytes after) { return before > after ? before - after : Bytes{}; }
 
 }  // namespace
 
 CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger trigger) {
   heap_.flush_born_old();
+  const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
   CollectionReport report = report_of(evacuate(heap_, last, Promotion::kByAge), trigger);
+  note_asked(asked, report);
   report.collected = last;
   report.bytes_freed = freed_between(before, heap_.used());
   return report;
@@ -35,11 +42,13 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
 
 CollectionReport Collector::collect_full(CollectionTrigger trigger) {
   heap_.flush_born_old();
+  const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
   CollectionReport report{.trigger = trigger};
   if (heap_.has_nursery()) {
     report = report_of(evacuate(heap_, heap_.oldest() - 1, Promotion::kAllToOldest), trigger);
   }
+  note_asked(asked, report);
   report.collected = heap_.oldest();
   report.full = true;
 

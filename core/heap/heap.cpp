@@ -39,7 +39,8 @@ Heap::Heap(Cage& cage, HeapId id, const HeapOptions& options)
       young_(source_),
       blocks_(source_, static_cast<std::uint8_t>(options.generations - 1)),
       old_(blocks_, cage),
-      large_(source_, blocks_, static_cast<std::uint8_t>(options.generations - 1)) {}
+      large_(source_, blocks_, static_cast<std::uint8_t>(options.generations - 1)),
+      roots_(cage, id) {}
 
 Heap::~Heap() { cage().close_heap(id()); }
 

@@ -1,4 +1,5 @@
-// All that a collection starts from: the locals of every mutator, and the handles.
+// All that a collection starts from: the locals of every mutator, the handles, the pins, and what
+// root callbacks named.
 //
 // Invariant: a handle's cell is where it was for as long as the handle lives, also beyond the heap's
 // end; then it is null.
@@ -11,6 +12,10 @@
 #include <mutex>
 #include <vector>
 
+#include "core/base/check.hpp"
+#include "core/heap/pins.hpp"
+#include "core/heap/root_callbacks.hpp"
+#include "core/memory/cage.hpp"
 #include "tenure/detail/fast_path.hpp"
 #include "tenure/object.hpp"
 
@@ -79,10 +84,21 @@ class HandleTable {
 /// Whose locals count. Stopped world, or under the safepoint's lock.
 class Roots {
  public:
-  Roots() : handles_(HandleTable::make()) {}
+  Roots(Cage& cage, HeapId heap)
+      : handles_(HandleTable::make()),
+        pins_(PinTable::make(cage)),
+        callbacks_(cage.regions(), heap, *pins_) {}
 
   void attach(detail::MutatorCore& core) { mutators_.push_back(&core); }
   void detach(detail::MutatorCore& core) { std::erase(mutators_, &core); }
+
+  /// Readies the roots for a collection: asks the callbacks, and lets go of what nothing pins any
+  /// more. Each collection calls it once, in each of its stops, before it looks at a root.
+  RootsAsked begin_collection() {
+    RootsAsked asked = callbacks_.ask();
+    pins_->settle();
+    return asked;
+  }
 
   /// Calls `visit(ObjectIndex&)` for each root that is not null, and lets it be rewritten.
   template <class Visit>
@@ -101,14 +117,25 @@ class Roots {
       // Why an exchange: a handle may be dropped beside us; then its cell must stay null.
       cell.object.compare_exchange_strong(seen, moved, std::memory_order_relaxed);
     });
+    pins_->for_each([&visit](ObjectIndex object) {
+      ObjectIndex seen = object;
+      visit(seen);
+      check(seen == object, "a collection moved an object that is pinned");
+    });
+    callbacks_.for_each(visit);
   }
 
   [[nodiscard]] HandleTable& handles() { return *handles_; }
   [[nodiscard]] const HandleTable& handles() const { return *handles_; }
+  [[nodiscard]] PinTable& pins() { return *pins_; }
+  [[nodiscard]] const PinTable& pins() const { return *pins_; }
+  [[nodiscard]] RootCallbacks& callbacks() { return callbacks_; }
 
  private:
   std::vector<detail::MutatorCore*> mutators_;
   HandleTable::Owner handles_;
+  PinTable::Owner pins_;
+  RootCallbacks callbacks_;
 };
 
 }  // namespace tenure

@@ -94,6 +94,15 @@ HandleCell* take_handle_cell(MutatorCore& core, ObjectIndex object) {
   return core.state->runtime.heap().roots().handles().take(object);
 }
 
+PinRow* take_pin(MutatorCore& core, ObjectIndex object) {
+  check(core.state != nullptr, "an object was pinned by a thread that has no mutator");
+  const HeapId heap = core.state->runtime.heap().cage().regions()[region_of(object)].heap;
+  MutatorState* const mutator = mutator_of(core.state, heap);
+  check(mutator != nullptr, "an object was pinned of a runtime that this thread has no mutator of");
+  check(mutator->presence == Presence::kRunning, "an object was pinned by a thread that is away");
+  return mutator->runtime.heap().roots().pins().pin(object);
+}
+
 }  // namespace detail
 
 }  // namespace tenure

@@ -118,6 +118,10 @@ void Conductor::note(const CollectionReport& report) {
   sum.cards_scanned += report.cards_scanned;
   sum.payloads_retired += report.payloads_retired;
   sum.payload_bytes_retired += report.payload_bytes_retired;
+  if (report.root_callback_failures > 0) {
+    sum.root_callback_failures += report.root_callback_failures;
+    sum.root_callback_failure = report.root_callback_failure;
+  }
 }
 
 std::uint64_t Conductor::collections() const {

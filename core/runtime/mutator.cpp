@@ -37,13 +37,6 @@ void MutatorState::retire_buffer() {
   core.buffer.open(0, 0);
 }
 
-namespace detail {
-
-constinit MutatorCore detached_core;
-
-namespace {
-
-// A card of another heap belongs into the log of the thread's mutator there.
 MutatorState* mutator_of(MutatorState* newest, HeapId heap) {
   while (newest != nullptr && newest->runtime.heap().id() != heap) {
     newest = newest->outer;
@@ -51,11 +44,14 @@ MutatorState* mutator_of(MutatorState* newest, HeapId heap) {
   return newest;
 }
 
-}  // namespace
+namespace detail {
+
+constinit MutatorCore detached_core;
 
 void log_card(MutatorCore& core, std::uint32_t card) {
   check(core.state != nullptr, "a reference was stored by a thread that has no mutator");
   const RegionRow& row = core.state->runtime.heap().cage().regions()[card / kCardsPerRegion];
+  // A card of another heap belongs into the log of the thread's mutator there.
   MutatorState* const mutator = mutator_of(core.state, row.heap);
   check(mutator != nullptr,
         "a reference was stored in an object of a heap that this thread has no mutator of");

@@ -41,4 +41,7 @@ struct MutatorState {
   std::atomic<std::uint64_t> bytes_allocated{0};
 };
 
+/// The mutator of `newest` and its outer ones that works in `heap`, or null.
+[[nodiscard]] MutatorState* mutator_of(MutatorState* newest, HeapId heap);
+
 }  // namespace tenure

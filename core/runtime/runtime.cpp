@@ -87,6 +87,8 @@ CloseReport RuntimeState::close() {
                       [&] { report.payloads_returned = heap_->owners().retire_all().payloads; });
   report.handles_outstanding = heap_->roots().handles().count();
   heap_->roots().handles().clear();
+  report.pins_outstanding = heap_->roots().pins().count();
+  heap_->roots().pins().clear();
   const std::scoped_lock lock(pools_mutex_);
   for (const std::unique_ptr<PayloadPool>& pool : owned_pools_) {
     if (pool != nullptr) {
@@ -157,6 +159,23 @@ Result<void> Runtime::resize_nursery(Bytes nursery) {
     state_->heap().young().resize_nursery(nursery);
   }
   return {};
+}
+
+RootCallbackId Runtime::add_root_callback(RootCallback callback) {
+  check(is_open(), "a root callback was added to a runtime that was closed");
+  RootCallbackId id{};
+  state_->safepoint().while_going(state_->self(), [&](const std::vector<MutatorState*>&) {
+    id = state_->heap().roots().callbacks().add(std::move(callback));
+  });
+  return id;
+}
+
+bool Runtime::remove_root_callback(RootCallbackId id) {
+  bool removed = false;
+  state_->safepoint().while_going(state_->self(), [&](const std::vector<MutatorState*>&) {
+    removed = state_->heap().roots().callbacks().remove(id);
+  });
+  return removed;
 }
 
 Result<StreamId> Runtime::make_stream() { return state_->backend().make_stream(); }

@@ -22,11 +22,7 @@ void Safepoint::remove(Lock& lock, MutatorState& mutator) {
 bool Safepoint::stop(MutatorState* self) {
   Lock lock(mutex_);
   if (is_wanted()) {
-    if (self != nullptr) {
-      step_aside(lock, *self);
-    } else {
-      wait_until_gone(lock);
-    }
+    wait_for_go(lock, self);
     return false;
   }
   // Order: first the flag, then the limits. A mutator that refills does it the other way round, and
@@ -61,6 +57,15 @@ void Safepoint::park(MutatorState& mutator) {
   Lock lock(mutex_);
   if (is_wanted()) {
     step_aside(lock, mutator);
+  }
+}
+
+// Why: a mutator that only waited would hold up the very stop that it waits for.
+void Safepoint::wait_for_go(Lock& lock, MutatorState* self) {
+  if (self != nullptr) {
+    step_aside(lock, *self);
+  } else {
+    wait_until_gone(lock);
   }
 }
 

@@ -56,10 +56,14 @@ class Safepoint {
     }
   }
   /// Calls `look(mutators)` while no stop is under way, and holds one up meanwhile.
+  ///
+  /// self     the caller's own mutator, running; null where it has none
   template <class Look>
-  void while_going(Look look) {
+  void while_going(MutatorState* self, Look look) {
     Lock lock(mutex_);
-    wait_until_gone(lock);
+    if (is_wanted()) {
+      wait_for_go(lock, self);
+    }
     look(mutators_);
   }
   [[nodiscard]] std::uint32_t count() const;
@@ -69,6 +73,7 @@ class Safepoint {
   void wait_until_gone(Lock& lock) {
     go_.wait(lock, [this] { return !is_wanted(); });
   }
+  void wait_for_go(Lock& lock, MutatorState* self);
   void step_aside(Lock& lock, MutatorState& mutator);
   void add(MutatorState& mutator);
   void remove(Lock& lock, MutatorState& mutator);

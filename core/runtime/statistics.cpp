@@ -42,7 +42,7 @@ Statistics Runtime::statistics() const {
   RuntimeState& state = *state_;
   state.conductor().account(statistics);
   Heap& heap = state.heap();
-  state.safepoint().while_going([&](const std::vector<MutatorState*>& mutators) {
+  state.safepoint().while_going(state.self(), [&](const std::vector<MutatorState*>& mutators) {
     for (std::uint32_t generation = 0; generation <= heap.oldest(); ++generation) {
       statistics.bytes_by_generation[generation] = heap.used(generation);
       statistics.heap_used += statistics.bytes_by_generation[generation];
@@ -51,10 +51,12 @@ Statistics Runtime::statistics() const {
       statistics.bytes_allocated += Bytes{mutator->bytes_allocated.load(std::memory_order_relaxed)};
     }
     statistics.mutators = static_cast<std::uint32_t>(mutators.size());
+    statistics.root_callbacks = heap.roots().callbacks().count();
   });
   statistics.heap_committed = heap.committed();
   statistics.heap_limit = heap.limit();
   statistics.handles = heap.roots().handles().count();
+  statistics.pinned_objects = heap.roots().pins().count();
   state.for_each_pool([&](PayloadPool& pool) { statistics.pools.push_back(pool.statistics()); });
   return statistics;
 }

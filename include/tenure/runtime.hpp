@@ -15,7 +15,9 @@
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
+#include "tenure/pinned.hpp"
 #include "tenure/result.hpp"
+#include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
 #include "tenure/statistics.hpp"
 
@@ -34,6 +36,7 @@ struct CloseReport {
   std::uint64_t payloads_returned = 0;    // owned by objects, handed back by closing
   std::uint64_t leases_outstanding = 0;   // held by the program still; inert from now on
   std::uint64_t handles_outstanding = 0;  // likewise
+  std::uint64_t pins_outstanding = 0;     // likewise
 };
 
 /// One heap, its pools and its backend.
@@ -66,6 +69,17 @@ class Runtime {
   ///
   /// errors   kBadArgument: there is no such generation; kClosed
   Result<CollectionReport> collect_up_to(std::uint32_t last);
+
+  /// Asks `callback` for roots in each collection from now on, once in each of its stops. A
+  /// safepoint, as its removal is: what it is to name, it names once it was added.
+  ///
+  /// threads  anyone but a root callback
+  RootCallbackId add_root_callback(RootCallback callback);
+  /// Never asks it again; what it captured may end once this returns.
+  ///
+  /// returns  false where there is no such callback
+  /// threads  anyone but a root callback
+  bool remove_root_callback(RootCallbackId id);
 
   /// Leases payload memory without an object.
   ///

@@ -74,7 +74,9 @@ struct CollectionReport {
   Bytes bytes_freed{};  // of objects
   std::uint64_t cards_scanned = 0;
   std::uint64_t payloads_retired = 0;
-  Bytes payload_bytes_retired{};  // as they were asked for
+  Bytes payload_bytes_retired{};             // as they were asked for
+  std::uint64_t root_callback_failures = 0;  // callbacks that threw
+  std::string root_callback_failure{};       // what the last of them said
 };
 
 /// One pool of payload memory.
@@ -127,9 +129,13 @@ struct Statistics {
   std::uint64_t cards_scanned = 0;
   std::uint64_t payloads_retired = 0;  // found dead by a collection
   Bytes payload_bytes_retired{};
+  std::uint64_t root_callback_failures = 0;
+  std::string root_callback_failure;  // what the last of them said
 
   std::uint32_t mutators = 0;
   std::uint64_t handles = 0;
+  std::uint64_t pinned_objects = 0;
+  std::uint64_t root_callbacks = 0;
   std::vector<PoolStatistics> pools;
 };
 
