@@ -33,7 +33,12 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   heap_.flush_born_old();
   const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
-  CollectionReport report = report_of(evacuate(heap_, last, Promotion::kByAge), trigger);
+  const EvacuationStats stats = evacuate(heap_, last, Promotion::kByAge);
+  if (cycle_.is_under_way()) {
+    cycle_.add(stats.promoted_while_marking);
+    cycle_.take_born();
+  }
+  CollectionReport report = report_of(stats, trigger);
   note_asked(asked, report);
   report.collected = last;
   report.bytes_freed = freed_between(before, heap_.used());
@@ -41,6 +46,7 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
 }
 
 CollectionReport Collector::collect_full(CollectionTrigger trigger) {
+  cycle_.abandon();
   heap_.flush_born_old();
   const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
@@ -57,17 +63,52 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger) {
   marker_.begin({.heap = heap_.view(), .roots = roots});
   report.objects_marked = marker_.complete().objects;
 
+  settle(report);
+  heap_.settle_cells();
+  report.bytes_freed = freed_between(before, heap_.used());
+  return report;
+}
+
+void Collector::begin_cycle() {
+  heap_.flush_born_old();
+  if (!heap_.has_nursery()) {  // else the young collection has asked
+    (void)heap_.roots().begin_collection();
+  }
+  const std::vector<ObjectIndex> roots = marking_roots();
+  cycle_.begin(roots);
+}
+
+bool Collector::try_end_cycle(CollectionReport& report, const std::function<bool()>& out_of_time) {
+  constexpr std::uint64_t kObjectsAtATime = 256;
+  heap_.flush_born_old();
+  if (!heap_.has_nursery()) {
+    note_asked(heap_.roots().begin_collection(), report);
+  }
+  const std::vector<ObjectIndex> roots = marking_roots();
+  cycle_.take_born();
+  cycle_.add(roots);
+  while (!cycle_.advance(kObjectsAtATime)) {
+    if (out_of_time()) {
+      return false;
+    }
+  }
+  const Bytes before = heap_.used();
+  report.objects_marked = cycle_.end().objects;
+  report.collected = heap_.oldest();
+  report.full = true;
+  settle(report);
+  report.bytes_freed += freed_between(before, heap_.used());
+  return true;
+}
+
+void Collector::settle(CollectionReport& report) {
   // Why before the cells are settled: a dead owner says itself which payload was its own.
   const Retired retired = heap_.owners().settle(
       heap_.oldest(), [this](ObjectIndex& owner) { return is_marked(heap_.cage().marks(), owner); },
       [this](ObjectIndex) { return heap_.oldest(); });
   report.payloads_retired += retired.payloads;
   report.payload_bytes_retired += retired.bytes;
-
   heap_.end_marking();
-  heap_.settle_cells();
-  report.bytes_freed = freed_between(before, heap_.used());
-  return report;
 }
 
 std::vector<ObjectIndex> Collector::marking_roots() {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "core/base/team.hpp"
+#include "core/gc/cycle.hpp"
 #include "core/heap/heap.hpp"
 #include "core/model/marker.hpp"
 #include "tenure/statistics.hpp"
@@ -25,11 +27,24 @@ class Collector {
   /// reachable is left, and nothing else; objects that could not move count as reachable.
   CollectionReport collect_full(CollectionTrigger trigger);
 
+  /// Begins a cycle. A young collection has just ended, in the same stop; `prepare_marking` is done.
+  void begin_cycle();
+
+  /// Tries to end the cycle. A young collection has just ended, in the same stop.
+  ///
+  /// out_of_time  asked every few hundred objects; once it says so, the cycle goes on beside mutators
+  /// returns      what was freed, added to the young collection's `report`; false: nothing yet
+  bool try_end_cycle(CollectionReport& report, const std::function<bool()>& out_of_time);
+
+  [[nodiscard]] Cycle& cycle() { return cycle_; }
+
  private:
   [[nodiscard]] std::vector<ObjectIndex> marking_roots();
+  void settle(CollectionReport& report);
 
   Heap& heap_;
   Marker& marker_;
+  Cycle cycle_{heap_, marker_};
   Team& team_;
 };
 

@@ -144,7 +144,7 @@ class Verification {
 
   void check_free_list(std::uint32_t block) {
     const BlockRow& row = heap_.cage().blocks()[block];
-    if (row.kind != BlockKind::kCells || (row.flags & BlockRow::kUnswept) != 0) {
+    if (row.kind != BlockKind::kCells || awaits_sweep(regions_[block / kBlocksPerRegion], row)) {
       return;
     }
     std::uint32_t listed = 0;

@@ -56,10 +56,7 @@ void CardLog::drain(CardBuffer& open) {
   for (std::uint32_t k = 0; k < open.count; ++k) {
     const std::uint32_t card = open.cards[k];
     detail::cage_cards[card] = detail::kCardClean;
-    remembered_.add(card);
-    if (keeps_rescan_) {
-      rescan_.add(card);
-    }
+    deliver(card);
   }
   open.count = 0;
 }

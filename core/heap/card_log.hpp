@@ -71,6 +71,14 @@ class CardLog {
   void drain(CardBuffer& open);
   void drain_full();
 
+  /// Gives a card to every reader at work. Stopped world.
+  void deliver(std::uint32_t card) {
+    remembered_.add(card);
+    if (keeps_rescan_) {
+      rescan_.add(card);
+    }
+  }
+
   /// Cards that may hold a reference to something younger. Stopped world.
   [[nodiscard]] CardSet& remembered() { return remembered_; }
   [[nodiscard]] const CardSet& remembered() const { return remembered_; }

@@ -59,7 +59,7 @@ class HeapTest : public ::testing::Test {
     slots_of(holder)[slot] = value;
     const std::uint32_t card = card_of(granule_of(holder) + 1 + slot / 2);
     if (!heap.young().is_in_nursery(holder)) {
-      heap.cards().remembered().add(card);
+      heap.cards().deliver(card);
     }
   }
 
