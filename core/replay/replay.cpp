@@ -136,7 +136,7 @@ class Replay {
     const Statistics after = runtime_.statistics();
     ReplayReport report;
     report.trace = trace_.name();
-    report.device = options_.config.device;
+    report.device = runtime_.config().device;  // which the environment may have set
     report.lifetimes = options_.lifetimes;
     report.events = trace_.window().size();
     report.seconds = seconds;

@@ -64,7 +64,7 @@ struct ReplayReport {
   double recorded_seconds = 0;  // that the program took when it was recorded; 0 if not said
   double events_per_second = 0;
   Bytes peak_live{};         // by the trace: asked for and not yet freed
-  Bytes peak_leased{};       // held of the pool, what the collector had yet to find included
+  Bytes peak_leased{};       // by the pool, as asked for: with what the collector had yet to find
   Bytes peak_reserved{};     // mapped by the pool
   double utilisation = 0;    // peak live / peak reserved
   double fragmentation = 0;  // at the end of the trace

@@ -5,18 +5,24 @@ Usage: cli_test.py PROGRAM DATA_FOLDER
 """
 import gzip
 import json
+import os
 import pathlib
+import pty
+import resource
+import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 PROGRAM, DATA = sys.argv[1], pathlib.Path(sys.argv[2])
 HEADER = "op,id,bytes,stream,t_us,device,site\n"
 
 
-def run(*arguments):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=100)
+def run(*arguments, **environment):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=100,
+                          env={**os.environ, **environment})
 
 
 class Case(unittest.TestCase):
@@ -101,6 +107,67 @@ class Replay(Case):
             return {key: row[key] for key in ("events", "peak_reserved_bytes", "collections", "peak_leased_bytes")}
         self.assertEqual(figures(), figures())
 
+    def test_leases_by_the_pools_count_what_the_trace_has_live(self):
+        rows = json.loads(run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "host,sim:24GiB", "--json", "-").stdout)
+        for row in rows:
+            self.assertEqual(row["peak_leased_bytes"], 601774556)
+            self.assertEqual(row["peak_live_bytes"], 601774556)
+
+    def test_draws_a_progress_bar_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        done = subprocess.run([PROGRAM, "replay", DATA / "gpt_train_cpu.csv.gz"], stdout=subprocess.DEVNULL,
+                              stderr=theirs, timeout=100)
+        os.close(theirs)
+        self.assertEqual(done.returncode, 0)
+        drawn = os.read(ours, 100_000)
+        os.close(ours)
+        self.assertIn(b"[####", drawn)
+        self.assertTrue(drawn.endswith(b"\r"), "the bar is taken away again")
+
+    def test_keeps_its_columns_under_their_heads_for_long_names(self):
+        path = self.trace("alloc,1,512,0,0,0,0\n", "a-trace-whose-name-is-longer-than-any-column.csv.gz")
+        head, row = run("replay", path, "--device", "sim:1023MiB").stdout.splitlines()
+        self.assertEqual(head.index("lifetimes"), row.index("explicit"))
+        self.assertEqual(len(head), len(row))
+
+    def test_takes_the_device_from_the_runtime_options_where_none_is_named(self):
+        done = run("replay", DATA / "tiny.csv", "--set", "device=sim:1GiB", "--json", "-")
+        self.assertEqual(json.loads(done.stdout)["device"], "sim:1GiB")
+        done = run("replay", DATA / "tiny.csv", "--json", "-", TENURE_DEVICE="sim:2GiB")
+        self.assertEqual(json.loads(done.stdout)["device"], "sim:2GiB")
+
+    def test_prefers_the_command_line_to_the_environment(self):
+        path = self.trace("alloc,1,4194304,0,0,0,0\n")
+        done = run("replay", path, "--device", "sim:2MiB", TENURE_DEVICE="host")
+        self.expect_refusal(done, "sim:2MiB")
+        done = run("replay", path, "--set", "payload_budget=2MiB", TENURE_PAYLOAD_BUDGET="1GiB")
+        self.expect_refusal(done, "budget 2 MiB")
+
+    def test_follows_a_link_to_the_file_that_takes_the_figures(self):
+        (self.folder / "link.json").symlink_to("real.json")
+        (self.folder / "real.json").write_text("old")
+        self.assertEqual(run("replay", DATA / "tiny.csv", "--json", self.folder / "link.json").returncode, 0)
+        self.assertTrue((self.folder / "link.json").is_symlink())
+        self.assertEqual(json.loads((self.folder / "real.json").read_text())["trace"], "tiny")
+
+    def test_writes_figures_to_a_pipe_and_leaves_it_one(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        read = []
+        reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+        reader.start()
+        self.assertEqual(run("replay", DATA / "tiny.csv", "--json", pipe).returncode, 0)
+        reader.join()
+        self.assertEqual(json.loads(read[0])["trace"], "tiny")
+        self.assertTrue(stat.S_ISFIFO(pipe.stat().st_mode))
+
+    def test_touches_no_file_but_the_one_named(self):
+        bystander = self.folder / "out.json.part"
+        bystander.write_text("mine")
+        self.assertEqual(run("replay", DATA / "tiny.csv", "--json", self.folder / "out.json").returncode, 0)
+        self.assertEqual(bystander.read_text(), "mine")
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["out.json", "out.json.part"])
+
     def test_takes_runtime_options(self):
         done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",
                    "--set", "generations=2,verify=on", "--json", "-")
@@ -157,6 +224,29 @@ class Refusals(Case):
         self.expect_refusal(run("replay", DATA / "tiny.csv", "--json", out), str(out))
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_of_a_folder_for_the_figures_comes_before_the_work(self):
+        done = run("replay", DATA / "tiny.csv", "--json", self.folder)
+        self.expect_refusal(done, str(self.folder))
+        self.assertEqual(done.stdout, "")
+
+    def test_of_figures_past_a_limit_leaves_nothing(self):
+        out = self.folder / "out.json"
+        done = subprocess.run([PROGRAM, "replay", DATA / "tiny.csv", "--json", out], capture_output=True, text=True,
+                              timeout=100, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
+        self.expect_refusal(done, str(out))
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_of_an_output_that_takes_nothing(self):
+        for more in ([], ["--json", "-"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([PROGRAM, "replay", DATA / "tiny.csv", *more], stdout=full,
+                                      stderr=subprocess.PIPE, text=True, timeout=100)
+            self.expect_refusal(done, "output")
+
+    def test_of_a_device_for_the_figures_that_takes_nothing(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--json", "/dev/full"), "/dev/full")
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
+
     def test_of_a_trace_leave_no_figures_behind(self):
         out = self.folder / "out.json"
         self.expect_refusal(run("replay", self.trace("nonsense\n"), "--json", out))
@@ -177,6 +267,18 @@ class Stress(Case):
     def test_collects_at_every_allocation_when_asked(self):
         done = run("stress", "--seed", "5", "--ops", "2000", "--set", "collect_every=1,verify=on")
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_ends_with_the_largest_seed(self):
+        done = run("stress", "--seed", 2**64 - 1, "--ops", "10")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("\n"), 1)
+
+    def test_refuses_operations_that_are_none(self):
+        for operations in ("-1", "1e6", "x", 2**64):
+            self.expect_refusal(run("stress", f"--ops={operations}"), "--ops")
+
+    def test_refuses_what_opens_no_runtime(self):
+        self.expect_refusal(run("stress", "--set", "device=abacus"), "abacus")
 
     def test_refuses_seeds_that_are_none(self):
         for seeds in ("x", "5..1", "1..", "-3"):

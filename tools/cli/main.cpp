@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
+#include <exception>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -59,8 +61,10 @@ int run(int count, const char* const* arguments) {
 }  // namespace tenure::cli
 
 int main(int count, char** arguments) {
+  // Why: past a limit of file sizes a write is to fail, so that its draft is taken away, and not end us.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
-    return tenure::cli::run(count, arguments);
+    return tenure::cli::end_output(tenure::cli::run(count, arguments));
   } catch (const std::exception& error) {
     fmt::print(stderr, "tenure: {}\n", error.what());
     return tenure::cli::kRefused;

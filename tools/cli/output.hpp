@@ -17,11 +17,23 @@ inline constexpr int kRefused = 2;  // the call, its files or this machine do no
 /// returns  kRefused
 int refuse(const Error& error);
 
-/// Writes a file under another name and renames it, so that nothing half-written is ever seen.
+/// Writes a file under another name and renames it, so that nothing half-written is ever seen. A link
+/// stays one, and the file it names is replaced; a pipe or a device is written to as it stands.
 ///
 /// path     "-" is the standard output
 /// errors   kFile
 [[nodiscard]] Result<void> write_whole(const std::string& path, const std::string& text);
+
+/// Whether `write_whole` could write there now; for those who work long before they do. Empty says
+/// that nothing is to be written.
+///
+/// errors   kFile
+[[nodiscard]] Result<void> may_write(const std::string& path);
+
+/// Sends what was printed on its way.
+///
+/// returns  `code`; kRefused, with a sentence, where the standard output does not take it
+[[nodiscard]] int end_output(int code);
 
 /// "1.2 ms", "340 us", "17 ns".
 [[nodiscard]] std::string duration(std::uint64_t nanoseconds);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,6 +14,7 @@
 
 #include "tools/cli/commands.hpp"
 #include "tools/cli/output.hpp"
+#include "tools/cli/settings.hpp"
 
 namespace tenure::cli {
 
@@ -21,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::vector<std::string> traces;
-  std::vector<std::string> devices{"auto"};
+  std::vector<std::string> devices;  // none: that of the runtime options
   std::vector<std::string> lifetimes{"explicit"};
   std::string settings;
   std::string json;
@@ -51,21 +54,39 @@ Json json_of(const ReplayReport& report) {
           {"leaked_blocks", report.leaked_blocks}};
 }
 
-void print_head() {
-  fmt::print("{:<28} {:<10} {:<9} {:>9} {:>10} {:>10} {:>6} {:>6} {:>6} {:>8} {:>8} {:>8} {:>6}\n",
-             "trace", "device", "lifetimes", "events/s", "peak live", "reserved", "util", "frag",
-             "colls", "p50", "p99", "max", "leaked");
+// The widths of the columns that hold names.
+struct Widths {
+  std::size_t trace = 5;
+  std::size_t device = 6;
+};
+
+Widths widths_for(const Options& options) {
+  Widths widths;
+  for (const std::string& path : options.traces) {
+    const std::filesystem::path name = std::filesystem::path(path).stem().stem();  // .csv.gz
+    widths.trace = std::max(widths.trace, name.string().size());
+  }
+  for (const std::string& device : options.devices) {
+    widths.device = std::max(widths.device, device.size());
+  }
+  return widths;
 }
 
-void print_row(const ReplayReport& report) {
+void print_head(const Widths& widths) {
+  fmt::print("{:<{}} {:<{}} {:<9} {:>10} {:>10} {:>10} {:>6} {:>6} {:>6} {:>8} {:>8} {:>8} {:>6}\n",
+             "trace", widths.trace, "device", widths.device, "lifetimes", "events/s", "peak live",
+             "reserved", "util", "frag", "colls", "p50", "p99", "max", "leaked");
+}
+
+void print_row(const ReplayReport& report, const Widths& widths) {
   const bool paused = report.pauses.count() > 0;
   const auto pause = [&](std::uint64_t nanoseconds) {
     return paused ? duration(nanoseconds) : std::string("-");
   };
   fmt::print(
-      "{:<28} {:<10} {:<9} {:>9} {:>10} {:>10} {:>6.3f} {:>6.3f} {:>6} {:>8} {:>8} {:>8} "
+      "{:<{}} {:<{}} {:<9} {:>10} {:>10} {:>10} {:>6.3f} {:>6.3f} {:>6} {:>8} {:>8} {:>8} "
       "{:>6}\n",
-      report.trace, report.device, to_string(report.lifetimes),
+      report.trace, widths.trace, report.device, widths.device, to_string(report.lifetimes),
       grouped(static_cast<std::uint64_t>(report.events_per_second)), to_string(report.peak_live),
       to_string(report.peak_reserved), report.utilisation, report.fragmentation, report.collections,
       pause(report.pauses.percentile_ns(50)), pause(report.pauses.percentile_ns(99)),
@@ -113,11 +134,18 @@ Result<ReplayReport> replay_one(const Trace& trace, const std::string& device, L
   return replay(trace, options);
 }
 
-int run(const Options& options) {
-  const Result<Config> config = parse_config(options.settings);
+int run(Options options) {
+  const Result<Config> config = take_settings(options.settings);
   if (!config) {
     return refuse(config.failure());
   }
+  if (Result<void> writable = may_write(options.json); !writable) {
+    return refuse(writable.failure());
+  }
+  if (options.devices.empty()) {
+    options.devices.push_back(config->device);
+  }
+  const Widths widths = widths_for(options);
   std::vector<ReplayReport> reports;
   for (const std::string& path : options.traces) {
     const Result<Trace> trace = Trace::read(path);
@@ -132,10 +160,10 @@ int run(const Options& options) {
           return refuse(report.failure());
         }
         if (reports.empty() && options.json != "-") {
-          print_head();
+          print_head(widths);
         }
         if (options.json != "-") {
-          print_row(*report);
+          print_row(*report, widths);
         }
         reports.push_back(std::move(*report));
       }
@@ -170,9 +198,8 @@ Command add_replay(CLI::App& app) {
       ->required();
   app.add_option("--device", options->devices,
                  "auto, host, or a simulated device by its capacity, as in sim:80GiB; several "
-                 "with commas")
-      ->delimiter(',')
-      ->capture_default_str();
+                 "with commas; where none is named, that of --set or TENURE_DEVICE, or auto")
+      ->delimiter(',');
   app.add_option("--lifetimes", options->lifetimes,
                  "explicit: the trace frees; gc: the collector has to find what the trace dropped; "
                  "both with a comma")

@@ -3,13 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <chrono>
 #include <memory>
 #include <string>
 
 #include "tenure/runtime.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/output.hpp"
+#include "tools/cli/settings.hpp"
 #include "tools/cli/stress_graph.hpp"
 
 namespace tenure::cli {
@@ -18,7 +18,7 @@ namespace {
 
 struct Options {
   std::string seeds = "1";
-  std::uint64_t operations = 1'000'000;
+  std::string operations = "1000000";
   std::string settings;
 };
 
@@ -27,17 +27,20 @@ struct SeedRange {
   std::uint64_t last = 0;
 };
 
+// Why not left to the command line's library: it takes -1 for the largest number there is.
+bool read_number(const std::string& from, std::uint64_t& to) {
+  const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), to);
+  return error == std::errc{} && end == from.data() + from.size() && !from.empty();
+}
+
 // "7" or "1..20".
 Result<SeedRange> parse_seeds(const std::string& text) {
   const std::size_t dots = text.find("..");
   const std::string first = text.substr(0, dots);
   const std::string last = dots == std::string::npos ? first : text.substr(dots + 2);
   SeedRange range;
-  const auto read = [](const std::string& from, std::uint64_t& to) {
-    const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), to);
-    return error == std::errc{} && end == from.data() + from.size() && !from.empty();
-  };
-  if (!read(first, range.first) || !read(last, range.last) || range.first > range.last) {
+  if (!read_number(first, range.first) || !read_number(last, range.last) ||
+      range.first > range.last) {
     return Error{ErrorCode::kBadArgument,
                  "--seed takes a number or a range, as in 7 or 1..20, not \"" + text + "\""};
   }
@@ -55,21 +58,17 @@ Config small_config() {
 }
 
 // Gives what is wrong, or nothing.
-std::string run_seed(std::uint64_t seed, const Options& options, const Config& config) {
-  Result<Runtime> opened = Runtime::open(config);
-  if (!opened) {
-    return opened.failure().message;
-  }
-  Mutator mutator(*opened);
-  StressGraph graph(*opened, mutator, seed);
+std::string run_seed(std::uint64_t seed, std::uint64_t operations, Runtime& runtime) {
+  Mutator mutator(runtime);
+  StressGraph graph(runtime, mutator, seed);
   ProgressBar bar(fmt::format("seed {}", seed));
-  for (std::uint64_t done = 0; done < options.operations; ++done) {
+  for (std::uint64_t done = 0; done < operations; ++done) {
     if (std::string fault = graph.step(); !fault.empty()) {
       return fault;
     }
     constexpr std::uint64_t kShowEvery = 4096;
     if (done % kShowEvery == 0) {
-      bar.show(done, options.operations);
+      bar.show(done, operations);
     }
   }
   if (std::string fault = graph.compare_all(); !fault.empty()) {
@@ -79,11 +78,11 @@ std::string run_seed(std::uint64_t seed, const Options& options, const Config& c
   if (std::string fault = graph.compare_all(); !fault.empty()) {
     return fault;
   }
-  const Statistics statistics = opened->statistics();
+  const Statistics statistics = runtime.statistics();
   fmt::print(
       "seed {}: {} operations, {} young and {} full collections, longest pause {}: nothing "
       "lost, nothing left\n",
-      seed, grouped(options.operations), grouped(statistics.young_collections),
+      seed, grouped(operations), grouped(statistics.young_collections),
       grouped(statistics.full_collections), duration(statistics.pauses.max_ns()));
   return {};
 }
@@ -93,19 +92,30 @@ int run(const Options& options) {
   if (!seeds) {
     return refuse(seeds.failure());
   }
-  const Result<Config> config = parse_config(options.settings, small_config());
+  std::uint64_t operations = 0;
+  if (!read_number(options.operations, operations)) {
+    return refuse(Error{ErrorCode::kBadArgument,
+                        "--ops takes a number up to 2^64, not \"" + options.operations + "\""});
+  }
+  const Result<Config> config = take_settings(options.settings, small_config());
   if (!config) {
     return refuse(config.failure());
   }
-  for (std::uint64_t seed = seeds->first; seed <= seeds->last; ++seed) {
-    if (const std::string fault = run_seed(seed, options, *config); !fault.empty()) {
+  for (std::uint64_t seed = seeds->first;; ++seed) {
+    Result<Runtime> runtime = Runtime::open(*config);
+    if (!runtime) {
+      return refuse(runtime.failure());
+    }
+    if (const std::string fault = run_seed(seed, operations, *runtime); !fault.empty()) {
       fmt::print(stderr, "tenure: seed {} {}\n", seed, fault);
       fmt::print(stderr, "tenure: again with: tenure stress --seed {} --ops {}{}\n", seed,
-                 options.operations, options.settings.empty() ? "" : " --set " + options.settings);
+                 operations, options.settings.empty() ? "" : " --set " + options.settings);
       return kFound;
     }
+    if (seed == seeds->last) {  // Why not in the loop's head: the last may be the largest there is
+      return kOk;
+    }
   }
-  return kOk;
 }
 
 }  // namespace
