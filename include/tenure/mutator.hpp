@@ -83,7 +83,7 @@ class Away {
 void poll();
 
 namespace detail {
-inline MutatorCore& core_of(Mutator& mutator) { return mutator.core(); }
+[[nodiscard]] inline MutatorCore& core_of(Mutator& mutator) { return mutator.core(); }
 }  // namespace detail
 
 }  // namespace tenure

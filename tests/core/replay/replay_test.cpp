@@ -1,0 +1,141 @@
+// A trace through a runtime: what the pools count agrees with what the trace has live, and nothing is
+// left.
+#include "tenure/replay.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/observe/trace.hpp"
+#include "tests/support/trace_text.hpp"
+
+namespace tenure {
+namespace {
+
+using test::bytes_of;
+using test::trace_of;
+
+const std::string kData = TENURE_TEST_DATA;
+
+Trace made(const std::string& text) {
+  Result<TraceData> data = TraceData::read("made.csv", bytes_of(text));
+  return Trace(std::make_shared<const TraceData>(value_or_throw(std::move(data))));
+}
+
+ReplayOptions on(const std::string& device, Lifetimes lifetimes = Lifetimes::kExplicit) {
+  ReplayOptions options;
+  options.lifetimes = lifetimes;
+  options.config.device = device;
+  return options;
+}
+
+class ReplayOnDeviceTest : public ::testing::TestWithParam<const char*> {};
+
+// The reader's sum and the pool's own count have nothing in common but the trace.
+TEST_P(ReplayOnDeviceTest, LeasesToTheByteWhatTheTraceHasLiveAtItsPeak) {
+  for (const char* const name : {"gpt_train_cpu.csv.gz", "tiny.csv"}) {
+    SCOPED_TRACE(name);
+    const Trace trace = value_or_throw(Trace::read(kData + "/" + name));
+
+    const Result<ReplayReport> report = replay(trace, on(GetParam()));
+
+    ASSERT_TRUE(report.ok()) << report.failure().message;
+    EXPECT_EQ(report->peak_leased, trace.peak_live());
+    EXPECT_EQ(report->peak_live, trace.peak_live());
+    EXPECT_GE(report->peak_reserved, report->peak_leased);
+    EXPECT_EQ(report->leaked_blocks, 0u);
+  }
+}
+
+TEST_P(ReplayOnDeviceTest, LeavesNothingWhereTheCollectorHasToFindIt) {
+  const Trace trace = value_or_throw(Trace::read(kData + "/gpt_train_cpu.csv.gz"));
+
+  const Result<ReplayReport> report = replay(trace, on(GetParam(), Lifetimes::kCollected));
+
+  ASSERT_TRUE(report.ok()) << report.failure().message;
+  EXPECT_GE(report->peak_leased, trace.peak_live());
+  EXPECT_GT(report->collections, 0u);
+  EXPECT_EQ(report->pauses.count(), report->collections);
+  EXPECT_EQ(report->leaked_blocks, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ReplayOnDeviceTest, ::testing::Values("host", "sim:24GiB"),
+                         [](const auto& device) {
+                           const std::string name = device.param;
+                           return name.substr(0, name.find(':'));
+                         });
+
+TEST(ReplayTest, TimesTheWindowAndNotThePrologue) {
+  const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0", "begin,0,0,0,0,0,0",
+                                     "alloc,2,512,0,5,0,0", "free,2,512,0,2000000,0,0"}));
+
+  const ReplayReport report = value_or_throw(replay(trace, on("sim:1GiB")));
+
+  EXPECT_EQ(report.events, 2u);
+  EXPECT_EQ(report.recorded_seconds, 2.0);
+  EXPECT_EQ(report.peak_live, Bytes{1024});
+}
+
+TEST(ReplayTest, ReusesOnOneStreamWhatAnotherGaveBack) {
+  const Trace trace = made(trace_of({"alloc,1,1048576,1,0,0,0", "alloc,2,512,65535,0,0,0",
+                                     "free,1,1048576,1,0,0,0", "alloc,3,1048576,65535,0,0,0"}));
+
+  const ReplayReport report = value_or_throw(replay(trace, on("sim:2MiB")));
+
+  EXPECT_EQ(report.peak_reserved, 2_MiB);
+  EXPECT_EQ(report.leaked_blocks, 0u);
+}
+
+TEST(ReplayTest, NamesTheLineOfAnAllocationThatFindsNoRoom) {
+  const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0", "alloc,2,140737488355328,0,0,0,0"}));
+
+  for (const Lifetimes lifetimes : {Lifetimes::kExplicit, Lifetimes::kCollected}) {
+    const Result<ReplayReport> report = replay(trace, on("sim:1GiB", lifetimes));
+
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.failure().code, ErrorCode::kOutOfMemory);
+    EXPECT_EQ(report.failure().message.rfind("made.csv:3: ", 0), 0u) << report.failure().message;
+  }
+}
+
+TEST(ReplayTest, ReportsTheDeviceThatWasUsed) {
+  const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0"}));
+  ASSERT_EQ(setenv("TENURE_DEVICE", "sim:2GiB", 1), 0);
+
+  const ReplayReport report = value_or_throw(replay(trace, on("host")));
+
+  ASSERT_EQ(unsetenv("TENURE_DEVICE"), 0);
+  EXPECT_EQ(report.device, "sim:2GiB");
+}
+
+TEST(ReplayTest, TellsHowFarItIs) {
+  const Trace trace = value_or_throw(Trace::read(kData + "/gpt_train_cpu.csv.gz"));
+  std::vector<std::uint64_t> seen;
+  ReplayOptions options = on("sim:24GiB");
+  options.progress = [&](std::uint64_t done, std::uint64_t of) {
+    EXPECT_EQ(of, trace.events());
+    seen.push_back(done);
+  };
+
+  ASSERT_TRUE(replay(trace, options).ok());
+
+  ASSERT_FALSE(seen.empty());
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+  EXPECT_LE(seen.back(), trace.events());
+}
+
+TEST(ReplayTest, TakesATraceWithoutEvents) {
+  const ReplayReport report = value_or_throw(replay(made(trace_of({})), on("sim:1GiB")));
+
+  EXPECT_EQ(report.events, 0u);
+  EXPECT_EQ(report.peak_reserved, Bytes{});
+  EXPECT_EQ(report.utilisation, 1.0);
+  EXPECT_EQ(report.leaked_blocks, 0u);
+}
+
+}  // namespace
+}  // namespace tenure
