@@ -33,7 +33,7 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   heap_.flush_born_old();
   const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
-  const EvacuationStats stats = evacuate(heap_, last, Promotion::kByAge);
+  const EvacuationStats stats = evacuate(heap_, last, Promotion::kByAge, team_);
   if (cycle_.is_under_way()) {
     cycle_.add(stats.promoted_while_marking);
     cycle_.take_born();
@@ -52,7 +52,8 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger) {
   const Bytes before = heap_.used();
   CollectionReport report{.trigger = trigger};
   if (heap_.has_nursery()) {
-    report = report_of(evacuate(heap_, heap_.oldest() - 1, Promotion::kAllToOldest), trigger);
+    report =
+        report_of(evacuate(heap_, heap_.oldest() - 1, Promotion::kAllToOldest, team_), trigger);
   }
   note_asked(asked, report);
   report.collected = heap_.oldest();

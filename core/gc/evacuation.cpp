@@ -1,240 +1,202 @@
 #include "core/gc/evacuation.hpp"
 
-#include <cstring>
-#include <utility>
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <span>
 #include <vector>
 
-#include "core/heap/card_scan.hpp"
+#include "core/base/worklist.hpp"
+#include "core/gc/card_slots.hpp"
+#include "core/gc/evacuation_worker.hpp"
+#include "core/gc/header_access.hpp"
 #include "core/heap/object_access.hpp"
-#include "core/model/mark_law.hpp"
 
 namespace tenure {
 
 namespace {
 
-// Copies `granules` granules; small counts, so that a loop of words beats a call.
-inline void copy_object(ObjectIndex to, ObjectIndex from, std::uint32_t granules) {
-  const auto* source = reinterpret_cast<const std::uint64_t*>(detail::address_of(from));
-  auto* target = reinterpret_cast<std::uint64_t*>(detail::address_of(to));
-  constexpr std::uint32_t kLoop = 16;  // granules; above, memcpy's vectors win
-  if (granules > kLoop) {
-    std::memcpy(target, source, std::uint64_t{granules} * kGranuleBytes);
-    return;
-  }
-  for (std::uint32_t k = 0; k < granules; ++k) {
-    target[k] = source[k];
-  }
-}
+// Cards that are looked at before others are called, and how many a worker takes at a time.
+constexpr std::size_t kCardsAlone = 4096;
+constexpr std::size_t kCardsAtATime = 64;
 
-// One copying worker: its cells, its stack of copies not yet read, its counts.
-class Copier {
+// Indices [first, end), handed out in pieces to whoever asks.
+class Pieces {
  public:
-  Copier(Heap& heap, Promotion promotion)
+  Pieces(std::size_t first, std::size_t end) : next_(first), end_(end) {}
+
+  /// Calls `work(first, end)` for piece after piece until none is left.
+  template <class Work>
+  void for_each(Work work) {
+    for (;;) {
+      const std::size_t first = next_.fetch_add(kCardsAtATime, std::memory_order_relaxed);
+      if (first >= end_) {
+        return;
+      }
+      work(first, std::min(end_, first + kCardsAtATime));
+    }
+  }
+
+ private:
+  std::atomic<std::size_t> next_;
+  std::size_t end_;
+};
+
+class Evacuation {
+ public:
+  Evacuation(Heap& heap, std::uint32_t last, Promotion promotion, Team& team, Bytes alone)
       : heap_(heap),
-        regions_(heap.cage().regions()),
-        types_(TypeTable::instance().rows()),
-        promotion_(promotion),
-        oldest_(heap.oldest()),
-        age_limit_(heap.options().promotion_age),
-        is_marking_(heap.is_marking()) {}
+        last_(last),
+        team_(team),
+        alone_(team.size() > 1 ? alone.count() / kGranuleBytes : EvacuationWorker::kNoLimit),
+        plan_(heap, promotion) {}
 
-  // Rewrites the slot if it names something that moves.
-  void visit(ObjectIndex& slot) {
-    if (slot == ObjectIndex::kNull) {
-      return;
+  EvacuationStats run() {
+    heap_.young().condemn(last_);
+    look_at_cards();
+    heap_.roots().for_each([this](ObjectIndex& root) { first_.visit<Alone>(root); });
+    if (!move_alone()) {
+      move_together();
     }
-    const RegionRow& row = regions_[region_of(slot)];
-    if ((row.flags & RegionRow::kCondemned) != 0) {
-      slot = survive(slot, row);
-    }
+    settle_owners();
+    finish();
+    return stats_;
   }
 
-  // Reads the copies made so far, and those that they lead to.
-  void drain() {
-    while (!unread_.empty()) {
-      const ObjectIndex object = unread_.back();
-      unread_.pop_back();
-      read(object);
-    }
-  }
+ private:
+  // How far ahead of a card being visited the targets of another are fetched.
+  static constexpr std::size_t kCardsAhead = 4;
 
-  // Keeps a card while it holds a reference from old to young.
-  void scan_card(std::uint32_t card) {
-    const RegionRow& row = regions_[card / kCardsPerRegion];
-    if (row.heap != heap_.id() || row.kind == RegionKind::kFree ||
-        (row.flags & RegionRow::kCondemned) != 0) {
+  void look_at_cards() {
+    const std::vector<std::uint32_t> cards = heap_.cards().remembered().take_all();
+    stats_.cards_scanned = cards.size();
+    if (cards.size() <= kCardsAlone || team_.size() == 1) {
+      look_at(cards, cards_);
       return;
     }
-    bool keeps = false;
-    for_each_slot_on_card(heap_.cage(), card, [&](ObjectIndex& slot) {
-      visit(slot);
-      keeps |= slot != ObjectIndex::kNull && generation_of(slot) < row.generation;
+    std::vector<std::vector<CardSlots>> found(team_.size());
+    Pieces pieces(0, cards.size());
+    team_.run([&](std::uint32_t member) {
+      pieces.for_each([&](std::size_t first, std::size_t end) {
+        look_at({&cards[first], end - first}, found[member]);
+      });
     });
-    if (keeps) {
-      heap_.cards().remembered().add(card);
+    for (const std::vector<CardSlots>& part : found) {
+      cards_.insert(cards_.end(), part.begin(), part.end());
     }
-    ++stats_.cards_scanned;
+  }
+  void look_at(std::span<const std::uint32_t> cards, std::vector<CardSlots>& found) {
+    for (const std::uint32_t card : cards) {
+      if (const CardSlots slots = look_at_card(heap_, card); slots.matters()) {
+        found.push_back(slots);
+      }
+    }
+  }
+
+  // Cards from `end` on are not this worker's: another may be rewriting their slots.
+  template <class Access>
+  void visit_card(EvacuationWorker& worker, std::size_t k, std::size_t end) {
+    if (k + kCardsAhead < end) {
+      worker.fetch(cards_[k + kCardsAhead]);
+    }
+    worker.visit<Access>(cards_[k]);
+  }
+
+  // True: all is done. False: so much that it pays to call the others.
+  bool move_alone() {
+    for (; next_card_ < cards_.size(); ++next_card_) {
+      if (first_.granules_moved() >= alone_) {
+        return false;
+      }
+      visit_card<Alone>(first_, next_card_, cards_.size());
+    }
+    first_.drain_alone(alone_);
+    return !first_.has_unread();
+  }
+
+  void move_together() {
+    for (std::uint32_t member = 1; member < team_.size(); ++member) {
+      others_.push_back(std::make_unique<EvacuationWorker>(plan_));
+    }
+    stats_.workers = team_.size();
+    Worklists<Unread> lists(team_.size());
+    first_.hand_over(lists, 0);
+    Pieces pieces(next_card_, cards_.size());
+    team_.run([&](std::uint32_t member) {
+      EvacuationWorker& worker = member == 0 ? first_ : *others_[member - 1];
+      pieces.for_each([&](std::size_t first, std::size_t end) {
+        for (std::size_t k = first; k < end; ++k) {
+          visit_card<Together>(worker, k, end);
+        }
+      });
+      worker.drain_together(lists, member);
+    });
+  }
+
+  void settle_owners() {
+    // Why from above: an owner that goes up must not be looked at again.
+    for (std::uint32_t generation = last_ + 1; generation-- > 0;) {
+      const Retired part = heap_.owners().settle(
+          generation, [](ObjectIndex& owner) { return survives(owner); },
+          [this](ObjectIndex owner) { return heap_.generation_of(owner); });
+      stats_.retired.payloads += part.payloads;
+      stats_.retired.bytes += part.bytes;
+    }
   }
 
   // Whether a condemned object lives; rewritten if it moved.
-  bool survives(ObjectIndex& object) const {
+  static bool survives(ObjectIndex& object) {
     const ObjectHeader header = detail::header_of(object);
     if (header.has(ObjectFlag::kForwarded)) {
       object = object_on(header.size);
       return true;
     }
-    return is_marked(heap_.cage().marks(), object);  // held back
+    return header.has(ObjectFlag::kStays);
   }
 
-  EvacuationStats finish() {
-    heap_.old().flush(cells_);
-    return stats_;
+  void finish() {
+    first_.finish(stats_);
+    for (const std::unique_ptr<EvacuationWorker>& worker : others_) {
+      worker->finish(stats_);
+    }
+    heap_.young().finish([this](std::uint32_t region) { clean_held(region); });
   }
 
- private:
-  [[nodiscard]] std::uint32_t generation_of(ObjectIndex object) const {
-    return regions_[region_of(object)].generation;
-  }
-
-  // Where a reached, condemned object is from now on.
-  ObjectIndex survive(ObjectIndex object, const RegionRow& row) {
-    ObjectHeader& header = detail::header_of(object);
-    if (header.has(ObjectFlag::kForwarded)) {
-      return object_on(header.size);
-    }
-    const bool stayed =
-        (row.flags & RegionRow::kHeld) != 0 && is_marked(heap_.cage().marks(), object);
-    if (stayed || header.has(ObjectFlag::kPinned)) [[unlikely]] {
-      return stay(object);
-    }
-    const std::uint32_t granules = header.size;
-    const std::uint32_t generation = row.generation;
-    const std::uint32_t references =
-        reference_count(types_[static_cast<std::uint32_t>(header.type())], granules);
-    const std::uint32_t age = header.age() + 1;
-    const bool goes_up = promotion_ == Promotion::kAllToOldest || age >= age_limit_;
-    const std::uint32_t target = promotion_ == Promotion::kAllToOldest ? oldest_
-                                 : goes_up                             ? generation + 1
-                                                                       : generation;
-    const ObjectIndex copy = take(target, granules, references == 0);
-    if (copy == ObjectIndex::kNull) [[unlikely]] {
-      return stay(object);
-    }
-    copy_object(copy, object, granules);
-    detail::header_of(copy).meta = ObjectHeader::with_age(header.meta, goes_up ? 0 : age);
-    header.meta |= static_cast<std::uint32_t>(ObjectFlag::kForwarded);
-    header.size = granule_of(copy);
-    count(goes_up, granules);
-    if (references > 0) {
-      unread_.push_back(copy);
-    }
-    if (target == oldest_ && is_marking_) [[unlikely]] {
-      stats_.promoted_while_marking.push_back(copy);
-    }
-    return copy;
-  }
-
-  [[nodiscard]] ObjectIndex take(std::uint32_t target, std::uint32_t granules, bool leaf) {
-    return target == oldest_ ? heap_.take_promoted(cells_, granules,
-                                                   leaf ? Content::kLeaves : Content::kReferences)
-                             : heap_.young().take_for_survivor(target, granules);
-  }
-
-  // Why a mark: a header that says "forwarded" would lose its size, and the region must be walked.
-  ObjectIndex stay(ObjectIndex object) {
-    if (claim_alone(heap_.cage().marks(), object)) {
-      heap_.young().hold_back(object);
-      ++stats_.objects_held;
-      unread_.push_back(object);
-    }
-    return object;
-  }
-
-  void read(ObjectIndex object) {
-    const std::uint32_t own = generation_of(object);
-    const ObjectHeader header = detail::header_of(object);
-    const std::uint32_t references =
-        reference_count(types_[static_cast<std::uint32_t>(header.type())], header.size);
-    ObjectIndex* const slots = slots_of(object);
-    for (std::uint32_t k = 0; k < references; ++k) {
-      visit(slots[k]);
-      if (own > 0 && slots[k] != ObjectIndex::kNull && generation_of(slots[k]) < own) {
-        heap_.cards().remembered().add(card_of(granule_of(object) + 1 + k / 2));
+  // A region with an object that stayed is walkable again: what is dead or moved becomes filler.
+  void clean_held(std::uint32_t region) {
+    const std::uint32_t first = first_granule_of_region(region);
+    const std::uint32_t top = first + heap_.cage().regions()[region].top;
+    for (std::uint32_t at = first; at < top;) {
+      ObjectHeader& header = detail::header_of(object_on(at));
+      const bool moved = header.has(ObjectFlag::kForwarded);
+      const std::uint32_t granules =
+          moved ? detail::header_of(object_on(header.size)).size : header.size;
+      if (header.has(ObjectFlag::kStays)) {
+        header.meta &= ~static_cast<std::uint32_t>(ObjectFlag::kStays);
+      } else {
+        write_filler(at, granules);
       }
-    }
-  }
-
-  void count(bool goes_up, std::uint32_t granules) {
-    const Bytes size{std::uint64_t{granules} * kGranuleBytes};
-    if (goes_up) {
-      ++stats_.objects_promoted;
-      stats_.bytes_promoted += size;
-    } else {
-      ++stats_.objects_copied;
-      stats_.bytes_copied += size;
+      at += granules;
     }
   }
 
   Heap& heap_;
-  const RegionRow* regions_;
-  const TypeRow* types_;
-  Promotion promotion_;
-  std::uint32_t oldest_;
-  std::uint32_t age_limit_;
-  bool is_marking_;
-  CellCache cells_;
-  std::vector<ObjectIndex> unread_;
+  std::uint32_t last_;
+  Team& team_;
+  std::uint64_t alone_;  // granules that are moved before others are called
+  EvacuationPlan plan_;
+  EvacuationWorker first_{plan_};
+  std::vector<std::unique_ptr<EvacuationWorker>> others_;  // made when they are called
+  std::vector<CardSlots> cards_;                           // remembered ones that matter
+  std::size_t next_card_ = 0;                              // of cards_, not visited yet
   EvacuationStats stats_;
 };
 
-// A region with an object that stayed is walkable again: what is dead or moved becomes filler.
-void clean_held(Heap& heap, std::uint32_t region) {
-  const std::uint32_t first = first_granule_of_region(region);
-  const std::uint32_t top = first + heap.cage().regions()[region].top;
-  for (std::uint32_t at = first; at < top;) {
-    const ObjectHeader header = detail::header_of(object_on(at));
-    const bool moved = header.has(ObjectFlag::kForwarded);
-    const std::uint32_t granules =
-        moved ? detail::header_of(object_on(header.size)).size : header.size;
-    std::uint32_t& word = heap.cage().marks()[mark_bit(object_on(at)) / 32];
-    const std::uint32_t bit = 1u << (mark_bit(object_on(at)) % 32);
-    if ((word & bit) == 0) {
-      write_filler(at, granules);
-    }
-    word &= ~bit;
-    at += granules;
-  }
-}
-
-Retired settle_owners(Heap& heap, const Copier& copier, std::uint32_t last) {
-  Retired sum;
-  // Why from above: an owner that goes up must not be looked at again.
-  for (std::uint32_t generation = last + 1; generation-- > 0;) {
-    const Retired part = heap.owners().settle(
-        generation, [&](ObjectIndex& owner) { return copier.survives(owner); },
-        [&](ObjectIndex owner) { return heap.generation_of(owner); });
-    sum.payloads += part.payloads;
-    sum.bytes += part.bytes;
-  }
-  return sum;
-}
-
 }  // namespace
 
-EvacuationStats evacuate(Heap& heap, std::uint32_t last, Promotion promotion) {
-  heap.young().condemn(last);
-  Copier copier(heap, promotion);
-  const std::vector<std::uint32_t> remembered = heap.cards().remembered().take_all();
-  for (const std::uint32_t card : remembered) {
-    copier.scan_card(card);
-  }
-  heap.roots().for_each([&](ObjectIndex& root) { copier.visit(root); });
-  copier.drain();
-  const Retired retired = settle_owners(heap, copier, last);
-  heap.young().finish([&](std::uint32_t region) { clean_held(heap, region); });
-  EvacuationStats stats = copier.finish();
-  stats.retired = retired;
-  return stats;
+EvacuationStats evacuate(Heap& heap, std::uint32_t last, Promotion promotion, Team& team,
+                         Bytes alone) {
+  return Evacuation(heap, last, promotion, team, alone).run();
 }
 
 }  // namespace tenure

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -43,6 +44,19 @@ class CardSet {
       cards_.push_back(card);
     }
   }
+  /// Adds a card to the bits alone. True for one of those who do so at once; it lists the card.
+  /// Threads: the workers of a collection.
+  [[nodiscard]] bool claim(std::uint32_t card) {
+    const std::atomic_ref word(bits_[card / kBitsPerWord]);
+    const std::uint32_t bit = 1u << (card % kBitsPerWord);
+    // Why a load first: most cards are added many times. Why relaxed: the bit guards no data.
+    return (word.load(std::memory_order_relaxed) & bit) == 0 &&
+           (word.fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
+  }
+  void list(const std::vector<std::uint32_t>& claimed) {
+    cards_.insert(cards_.end(), claimed.begin(), claimed.end());
+  }
+
   [[nodiscard]] bool has(std::uint32_t card) const { return test_bit(bits_.get(), card); }
   [[nodiscard]] const std::vector<std::uint32_t>& cards() const { return cards_; }
 

@@ -68,9 +68,20 @@ ObjectIndex Heap::take_born_old(TypeId type, std::uint64_t granules) {
   return object;
 }
 
-ObjectIndex Heap::take_promoted(CellCache& cache, std::uint32_t granules, Content content) {
+ObjectIndex Heap::take_promoted_slowly(CellCache& cache, std::uint32_t granules, Content content) {
+  const std::scoped_lock lock(mutex_);
   return granules <= kLargestCell ? old_.take(cache, granules, content)
                                   : large_.take(granules, content);
+}
+
+void Heap::untake_promoted(CellCache& cache, ObjectIndex room, std::uint32_t granules,
+                           Content content) {
+  if (granules <= kLargestCell) {
+    Old::untake(cache, room, granules, content);
+    return;
+  }
+  const std::scoped_lock lock(mutex_);
+  large_.untake(room);
 }
 
 Content Heap::content_of(TypeId type, std::uint32_t granules) {

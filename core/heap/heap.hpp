@@ -81,9 +81,19 @@ class Heap {
   [[nodiscard]] Owners& owners() { return owners_; }
   [[nodiscard]] Cage& cage() { return source_.cage(); }
 
-  /// Room in the oldest generation for a copy, or none.
+  /// Room in the oldest generation for a copy, or none; and back, unused. The cache's owner; takes
+  /// a lock for a fresh block and for a large object.
   [[nodiscard]] ObjectIndex take_promoted(CellCache& cache, std::uint32_t granules,
-                                          Content content);
+                                          Content content) {
+    if (granules <= kLargestCell) [[likely]] {
+      if (const ObjectIndex cell = Old::take_cached(cache, granules, content);
+          cell != ObjectIndex::kNull) [[likely]] {
+        return cell;
+      }
+    }
+    return take_promoted_slowly(cache, granules, content);
+  }
+  void untake_promoted(CellCache& cache, ObjectIndex room, std::uint32_t granules, Content content);
 
   /// Gives the mutators' common cells back, so that blocks can be walked.
   void flush_born_old() { old_.flush(born_old_); }
@@ -119,6 +129,8 @@ class Heap {
 
  private:
   Heap(Cage& cage, HeapId id, const HeapOptions& options);
+  [[nodiscard]] ObjectIndex take_promoted_slowly(CellCache& cache, std::uint32_t granules,
+                                                 Content content);
   template <class Visit>
   void for_each_old_region(Visit visit);
   void clear_marks(std::uint32_t region);
@@ -133,7 +145,7 @@ class Heap {
   Roots roots_;
   Owners owners_;
 
-  mutable std::mutex mutex_;                     // of the oldest generation, between stops
+  mutable std::mutex mutex_;                     // of the oldest generation
   CellCache born_old_;                           // guarded by mutex_
   std::vector<ObjectIndex> born_while_marking_;  // guarded by mutex_
   std::size_t cleared_ = 0;  // places of the old regions' list that were cleared; the preparer's

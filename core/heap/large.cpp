@@ -1,8 +1,10 @@
 #include "core/heap/large.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/base/bitmap.hpp"
+#include "core/base/check.hpp"
 #include "core/heap/object_access.hpp"
 
 namespace tenure {
@@ -27,6 +29,14 @@ ObjectIndex Large::take(std::uint64_t granules, Content content) {
     used_ += run_of(object);
   }
   return object;
+}
+
+void Large::untake(ObjectIndex object) {
+  const auto place = std::find(objects_.rbegin(), objects_.rend(), object);
+  check(place != objects_.rend(), "room for a large object was given back that was not taken");
+  objects_.erase(std::next(place).base());
+  used_ -= run_of(object);
+  give_back(object);
 }
 
 ObjectIndex Large::take_blocks(std::uint32_t granules, Content content) {

@@ -26,6 +26,9 @@ class Large {
   /// Room for an object of `granules`, more than a cell, or none. Its contents are stale.
   [[nodiscard]] ObjectIndex take(std::uint64_t granules, Content content);
 
+  /// Gives room just taken back, unused.
+  void untake(ObjectIndex object);
+
   /// After a marking: gives the runs of the dead back.
   ///
   /// returns  the bytes of their runs

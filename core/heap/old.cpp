@@ -1,5 +1,6 @@
 #include "core/heap/old.hpp"
 
+#include <atomic>
 #include <utility>
 
 #include "core/base/bitmap.hpp"
@@ -20,8 +21,6 @@ constexpr std::size_t kRegionsPerRefill = 4;  // settled for one block, some 10 
 std::size_t content_of(const BlockRow& row) { return row.flags & BlockRow::kLeaf; }
 
 }  // namespace
-
-std::uint32_t Old::next_free(std::uint32_t cell) { return detail::header_of(object_on(cell)).size; }
 
 void Old::link_free(std::uint32_t cell, std::uint32_t next) {
   detail::header_of(object_on(cell)) =
@@ -167,7 +166,9 @@ Bytes Old::settle_region(std::uint32_t region) {
   if ((settled.flags & RegionRow::kUnsettled) == 0) {
     return {};  // settled before its turn, when a block of it was taken
   }
-  settled.flags &= static_cast<std::uint8_t>(~RegionRow::kUnsettled);
+  // Why atomic: other copying workers ask beside us whether the region is condemned.
+  std::atomic_ref(settled.flags)
+      .fetch_and(static_cast<std::uint8_t>(~RegionRow::kUnsettled), std::memory_order_relaxed);
   const std::uint64_t before = used_granules_;
   const std::uint32_t first = region * kBlocksPerRegion;
   // Invariant: giving the last block back gives the region back, and nothing of it is read after.

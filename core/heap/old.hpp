@@ -45,14 +45,18 @@ class Old {
     if (slot.head == 0 && !refill(slot, size_class, content)) [[unlikely]] {
       return ObjectIndex::kNull;
     }
-    const auto cell = static_cast<ObjectIndex>(slot.head);
-    slot.head = next_free(slot.head);
-    ++slot.taken;
-    return cell;
+    return take_head(slot);
   }
 
-  /// Gives a cell just taken back, unused.
-  void untake(CellCache& cache, ObjectIndex cell, std::uint32_t granules, Content content);
+  /// The same of what the cache has, or none. Without the lock: the cache's owner.
+  [[nodiscard]] static ObjectIndex take_cached(CellCache& cache, std::uint32_t granules,
+                                               Content content) {
+    CellCache::Slot& slot = cache.slots[size_class_of(granules)][static_cast<std::size_t>(content)];
+    return slot.head == 0 ? ObjectIndex::kNull : take_head(slot);
+  }
+
+  /// Gives a cell just taken back, unused. Without the lock: the cache's owner.
+  static void untake(CellCache& cache, ObjectIndex cell, std::uint32_t granules, Content content);
 
   /// Gives the cache's blocks back, with what is left of their lists.
   void flush(CellCache& cache);
@@ -103,7 +107,16 @@ class Old {
 
  private:
   [[nodiscard]] BlockRow& row(std::uint32_t block) const { return cage_.blocks()[block]; }
-  [[nodiscard]] static std::uint32_t next_free(std::uint32_t cell);
+  // A free cell's header names the next one.
+  [[nodiscard]] static std::uint32_t next_free(std::uint32_t cell) {
+    return detail::header_of(object_on(cell)).size;
+  }
+  [[nodiscard]] static ObjectIndex take_head(CellCache::Slot& slot) {
+    const auto cell = static_cast<ObjectIndex>(slot.head);
+    slot.head = next_free(slot.head);
+    ++slot.taken;
+    return cell;
+  }
   static void link_free(std::uint32_t cell, std::uint32_t next);
 
   [[nodiscard]] bool refill(CellCache::Slot& slot, std::uint32_t size_class, Content content);

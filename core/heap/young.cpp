@@ -122,42 +122,62 @@ void Young::condemn(std::uint32_t last) {
   for (std::uint32_t generation = 0; generation <= last; ++generation) {
     std::vector<std::uint32_t> regions = std::exchange(survivors_[generation], {});
     condemned_.insert(condemned_.end(), regions.begin(), regions.end());
-    open_[generation] = kNoRegion;
+    open_[generation].clear();
   }
   for (const std::uint32_t region : condemned_) {
     row(region).flags = RegionRow::kCondemned;
   }
 }
 
-ObjectIndex Young::take_for_survivor(std::uint32_t generation, std::uint32_t granules) {
-  std::uint32_t region = open_[generation];
-  if (region == kNoRegion || row(region).top + granules > kGranulesPerRegion) {
+bool Young::refill(SurvivorRoom& room, std::uint32_t generation, std::uint32_t granules) {
+  const std::scoped_lock lock(mutex_);
+  publish_top(room);
+  std::vector<std::uint32_t>& open = open_[generation];
+  std::uint32_t region = 0;
+  if (!open.empty() && kGranulesPerRegion - row(open.back()).top >= granules) {
+    region = open.back();
+    open.pop_back();
+  } else {
     const std::optional<RegionRun> fresh = source_.take(
         1,
         RegionRow{.kind = RegionKind::kBump, .generation = static_cast<std::uint8_t>(generation)});
     if (!fresh) {
-      return ObjectIndex::kNull;
+      return false;  // what is left may do for a smaller one
     }
     region = fresh->first;
-    open_[generation] = region;
     survivors_[generation].push_back(region);
     std::memset(source_.cage().starts() + region * kCardsPerRegion, Cage::kNoStart,
                 kCardsPerRegion);
   }
-  const std::uint32_t granule = first_granule_of_region(region) + row(region).top;
-  row(region).top += granules;
-  note_start(granule);
-  return object_on(granule);
+  const std::uint32_t first = first_granule_of_region(region);
+  room = {.next = first + row(region).top, .limit = first + kGranulesPerRegion};
+  return true;
 }
 
-void Young::note_start(std::uint32_t granule) {
-  std::uint8_t& start = source_.cage().starts()[card_of(granule)];
+void Young::close(SurvivorRoom& room, std::uint32_t generation) {
+  const std::scoped_lock lock(mutex_);
+  publish_top(room);
+  if (room.next < room.limit) {
+    open_[generation].push_back((room.limit - 1) / kGranulesPerRegion);
+  }
+  room = {};
+}
+
+// Why not as objects come: nobody walks a region while a worker fills it.
+void Young::publish_top(const SurvivorRoom& room) {
+  if (room.limit > 0) {
+    const std::uint32_t region = (room.limit - 1) / kGranulesPerRegion;
+    row(region).top = room.next - first_granule_of_region(region);
+  }
+}
+
+void Young::note_start(SurvivorRoom& room, std::uint32_t granule) {
+  room.card = card_of(granule);
+  std::uint8_t& start = source_.cage().starts()[room.card];
   if (start == Cage::kNoStart) {
     start = static_cast<std::uint8_t>(granule % kGranulesPerCard);
   }
 }
-
-void Young::hold_back(ObjectIndex object) { row(region_of(object)).flags |= RegionRow::kHeld; }
 
 void Young::give_back_condemned() {
   for (const std::uint32_t region : condemned_) {

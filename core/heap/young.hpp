@@ -26,6 +26,15 @@ struct BufferRun {
   std::uint32_t limit = 0;
 };
 
+/// One copying worker's room in one generation: what is left of a region, which nobody else fills.
+struct SurvivorRoom {
+  static constexpr std::uint32_t kNoCard = 0xFFFFFFFF;
+
+  std::uint32_t next = 0;  // granules [next, limit)
+  std::uint32_t limit = 0;
+  std::uint32_t card = kNoCard;  // where an object last started
+};
+
 class Young {
  public:
   /// What a buffer is cut to, unless an object asks for more: 32 KiB. It divides a region, so that
@@ -69,11 +78,27 @@ class Young {
   /// Marks the regions of generations 0 to `last` condemned.
   void condemn(std::uint32_t last);
 
-  /// Room for a survivor in `generation`, or none: the object stays where it is.
-  [[nodiscard]] ObjectIndex take_for_survivor(std::uint32_t generation, std::uint32_t granules);
+  /// Room for a survivor in `generation`, or none: the object stays where it is. The room's owner;
+  /// takes a lock for a fresh region.
+  [[nodiscard]] ObjectIndex take_for_survivor(SurvivorRoom& room, std::uint32_t generation,
+                                              std::uint32_t granules) {
+    if (granules > room.limit - room.next) [[unlikely]] {
+      if (!refill(room, generation, granules)) {
+        return ObjectIndex::kNull;
+      }
+    }
+    const std::uint32_t at = room.next;
+    room.next += granules;
+    if (card_of(at) != room.card) {
+      note_start(room, at);
+    }
+    return static_cast<ObjectIndex>(at);
+  }
+  /// Gives back what is left of the room, for the next worker or collection.
+  void close(SurvivorRoom& room, std::uint32_t generation);
 
-  /// Says that the region of `object` has an object that stayed.
-  void hold_back(ObjectIndex object);
+  /// Says that the region holds an object that stayed.
+  void hold_back(std::uint32_t region) { row(region).flags |= RegionRow::kHeld; }
 
   /// Gives the condemned regions back, but for those held back, which `clean` makes walkable.
   template <class Clean>
@@ -103,25 +128,24 @@ class Young {
   }
 
  private:
-  static constexpr std::uint32_t kNoRegion = 0;
-
   [[nodiscard]] RegionRow& row(std::uint32_t region) const {
     return source_.cage().regions()[region];
   }
   void give_back_condemned();
   void settle_size(const std::scoped_lock<std::mutex>&);
-  void note_start(std::uint32_t granule);
+  [[nodiscard]] bool refill(SurvivorRoom& room, std::uint32_t generation, std::uint32_t granules);
+  void publish_top(const SurvivorRoom& room);
+  void note_start(SurvivorRoom& room, std::uint32_t granule);
 
   RegionSource& source_;
-  mutable std::mutex mutex_;  // of the nursery's cursor
+  mutable std::mutex mutex_;  // of the nursery's cursor, and of the survivors' regions
   RegionRun nursery_;         // reserved
   std::uint32_t in_use_ = 0;  // regions of it that buffers may be cut from; guarded by mutex_
   std::uint32_t wanted_ = 0;  // the same, after the next collection; guarded by mutex_
   std::uint32_t cursor_ = 0;  // granule; buffers are cut from here on; guarded by mutex_
-  std::uint32_t held_ = 0;    // regions of the nursery that are held back
   std::array<std::vector<std::uint32_t>, kMaxGenerations> survivors_;  // regions by generation
-  std::array<std::uint32_t, kMaxGenerations> open_{};  // that survivors go to; kNoRegion: none
-  std::vector<std::uint32_t> condemned_;               // regions
+  std::array<std::vector<std::uint32_t>, kMaxGenerations> open_;  // those with room, in no worker's
+  std::vector<std::uint32_t> condemned_;                          // regions
 };
 
 }  // namespace tenure

@@ -54,6 +54,7 @@ enum class ObjectFlag : std::uint32_t {
   kWeaklyHeld = 1u << 28,   // a weak cell names it
   kSampled = 1u << 29,      // the profiler follows it
   kSealed = 1u << 30,       // stores are refused
+  kStays = 1u << 31,        // the evacuation under way leaves it where it is; clear outside of one
 };
 
 /// The first granule of every object. Each word is read and written by itself.
