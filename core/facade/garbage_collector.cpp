@@ -36,6 +36,8 @@ Result<Config> config_of(const GcConfiguration& from) {
   config.nursery = from.young_gen_size_mb * 1_MiB;
   config.old_start = from.old_gen_size_mb * 1_MiB;
   config.large_object = from.large_object_threshold_kb * 1_KiB;
+  config.compaction = from.enable_compaction;
+  config.compact_at = from.compaction_threshold;
   config.verify = from.debug_mode;
   config.device = from.device;
   config.seed = from.seed;
@@ -152,6 +154,7 @@ GcStats GarbageCollector::get_statistics() const {
     stats.used_bytes += pool.live.count();
   }
   stats.free_bytes = stats.heap_size_bytes - stats.used_bytes;
+  stats.fragmentation_ratio = from.fragmentation;
   const Census census = state_->runtime.is_open() ? take_census(state_->runtime) : Census{};
   for (std::size_t k = 0; k < kObjectTypes; ++k) {
     const std::string name(to_string(static_cast<ObjectType>(k)));

@@ -25,6 +25,13 @@ void note_asked(const RootsAsked& asked, CollectionReport& report) {
   report.root_callback_failure = asked.failure;
 }
 
+void note_compacted(const CompactionStats& stats, CollectionReport& report) {
+  report.fragmentation = stats.fragmentation;
+  report.objects_compacted = stats.objects_moved;
+  report.bytes_compacted = stats.bytes_moved;
+  report.blocks_emptied = stats.blocks_emptied;
+}
+
 Bytes freed_between(Bytes before, Bytes after) { return before > after ? before - after : Bytes{}; }
 
 }  // namespace
@@ -45,7 +52,7 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   return report;
 }
 
-CollectionReport Collector::collect_full(CollectionTrigger trigger) {
+CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how) {
   cycle_.abandon();
   heap_.flush_born_old();
   const RootsAsked asked = heap_.roots().begin_collection();
@@ -66,6 +73,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger) {
 
   settle(report);
   heap_.settle_cells();
+  note_compacted(compact(heap_, team_, how), report);
   report.bytes_freed = freed_between(before, heap_.used());
   return report;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/base/team.hpp"
+#include "core/gc/compaction.hpp"
 #include "core/gc/cycle.hpp"
 #include "core/heap/heap.hpp"
 #include "core/model/marker.hpp"
@@ -25,7 +26,8 @@ class Collector {
 
   /// Promotes all that lives into the oldest generation, and marks all of that. Afterwards what is
   /// reachable is left, and nothing else; objects that could not move count as reachable.
-  CollectionReport collect_full(CollectionTrigger trigger);
+  /// Then packs the oldest generation, where `how` and the heap's options say so.
+  CollectionReport collect_full(CollectionTrigger trigger, Compact how = Compact::kWhenSparse);
 
   /// Begins a cycle. A young collection has just ended, in the same stop; `prepare_marking` is done.
   void begin_cycle();

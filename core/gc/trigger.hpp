@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/gc/compaction.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/statistics.hpp"
 
@@ -19,6 +20,7 @@ struct TriggerOptions {
 struct Verdict {
   std::uint32_t last = 0;  // generations 0 to this one; the oldest: a full collection
   CollectionTrigger trigger = CollectionTrigger::kAllocationPressure;
+  Compact compact = Compact::kWhenSparse;
 };
 
 /// threads  stopped world, or under the conductor's lock

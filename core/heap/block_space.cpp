@@ -48,6 +48,12 @@ std::optional<std::uint32_t> BlockSpace::take(std::uint32_t count, Content conte
   return add_region(content) ? take(count, content) : std::nullopt;
 }
 
+void BlockSpace::withdraw(std::uint32_t region) {
+  if (row(region).link != 0) {
+    unlist(region);
+  }
+}
+
 void BlockSpace::give_back(std::uint32_t first, std::uint32_t count) {
   const std::uint32_t region = first / kBlocksPerRegion;
   std::fill_n(source_.cage().blocks() + first, count, BlockRow{});
@@ -56,7 +62,7 @@ void BlockSpace::give_back(std::uint32_t first, std::uint32_t count) {
   }
   row(region).top |= mask_of(first % kBlocksPerRegion, count);
   if (row(region).top == kAllFree) {
-    unlist(region);
+    withdraw(region);
     std::erase(regions_, region);
     source_.give_back({region, 1});
   }

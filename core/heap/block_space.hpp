@@ -31,6 +31,9 @@ class BlockSpace {
   /// The first of `count` blocks side by side, 1 to kBlocksPerRegion, or none. Their rows are free.
   [[nodiscard]] std::optional<std::uint32_t> take(std::uint32_t count, Content content);
 
+  /// Takes no block of the region any more: all of it is about to be given back.
+  void withdraw(std::uint32_t region);
+
   /// Gives blocks back, with their rows, and the region with them once all of it is free.
   void give_back(std::uint32_t first, std::uint32_t count);
 

@@ -106,6 +106,10 @@ Bytes Heap::used(std::uint32_t generation) const {
 }
 
 Bytes Heap::committed() const { return Bytes{source_.used() * kRegionBytes}; }
+Fragmentation Heap::fragmentation() const {
+  const std::scoped_lock lock(mutex_);
+  return old_.fragmentation();
+}
 Bytes Heap::limit() const { return Bytes{source_.limit() * kRegionBytes}; }
 
 template <class Visit>

@@ -34,6 +34,9 @@ struct HeapOptions {
   Bytes nursery;
   Bytes nursery_reserve;
   Bytes limit;
+  bool compaction = true;           // objects of the oldest generation may move
+  double compact_at = 0.3;          // fragmentation above which they do
+  Bytes compact_most = kUnlimited;  // moved in one compaction
 };
 
 class Heap {
@@ -68,6 +71,8 @@ class Heap {
   [[nodiscard]] Bytes used() const;
   [[nodiscard]] Bytes used(std::uint32_t generation) const;
   [[nodiscard]] Bytes committed() const;
+  /// Holes in the oldest generation.
+  [[nodiscard]] Fragmentation fragmentation() const;
   [[nodiscard]] Bytes limit() const;
 
   // Stopped world.
@@ -118,6 +123,15 @@ class Heap {
 
   /// What a marker may see.
   [[nodiscard]] HeapView view();
+
+  /// Calls `visit(ObjectIndex&)` for each place outside of the objects that names one: roots, and
+  /// lists that hold nothing alive. Whoever keeps such a place adds it here, or it is not rewritten
+  /// when its object moves.
+  template <class Visit>
+  void for_each_outer_slot(Visit visit) {
+    roots_.for_each(visit);
+    owners_.for_each(visit);
+  }
 
   /// Calls `visit(object)` for each object that counts, fillers left out. Buffers were retired.
   template <class Visit>

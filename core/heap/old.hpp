@@ -5,13 +5,16 @@
 // taken the block. In a block that awaits its sweep only marked objects count.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "core/heap/block_space.hpp"
+#include "core/heap/fragmentation.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/memory/size_class.hpp"
 #include "core/model/region.hpp"
@@ -77,6 +80,27 @@ class Old {
   bool sweep(std::size_t blocks);
   /// Sweeps every block that still waits.
   void sweep_all() { sweep(std::numeric_limits<std::size_t>::max()); }
+
+  // For a compaction: all is settled, caches were flushed.
+
+  /// Calls `visit(block)` for each block with a free cell.
+  template <class Visit>
+  void for_each_partly_filled(Visit visit) const {
+    for (const Lists* const lists : {&partial_, &unswept_}) {
+      for (const auto& by_content : *lists) {
+        for (const std::vector<std::uint32_t>& listed : by_content) {
+          std::for_each(listed.begin(), listed.end(), visit);
+        }
+      }
+    }
+  }
+  /// Also beside mutators, under the heap's lock; cells not settled do not count yet then.
+  [[nodiscard]] Fragmentation fragmentation() const;
+  /// Takes blocks with holes out of use: no cell is taken of them any more, and elsewhere cells are
+  /// taken from the fullest block first.
+  void withdraw(std::span<const std::uint32_t> blocks);
+  /// A withdrawn block's objects have left it.
+  void give_back_moved(std::uint32_t block);
 
   /// Bytes of the cells in use; those in caches count as unused until flushed.
   [[nodiscard]] Bytes used() const { return Bytes{used_granules_ * kGranuleBytes}; }

@@ -47,6 +47,16 @@ class Owners {
   }
   void add(std::uint32_t generation, ObjectIndex owner) { rows_[generation].push_back(owner); }
 
+  /// Calls `visit(ObjectIndex&)` for each row.
+  template <class Visit>
+  void for_each(Visit& visit) {
+    for (std::vector<ObjectIndex>& rows : rows_) {
+      for (ObjectIndex& owner : rows) {
+        visit(owner);
+      }
+    }
+  }
+
   /// Keeps the owners of a generation for which `survives(ObjectIndex&)` is true, and retires the
   /// payloads of the others. One that moved is rewritten, and filed under `generation_of` it.
   template <class Survives, class GenerationOf>

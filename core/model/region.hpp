@@ -54,6 +54,7 @@ enum class BlockKind : std::uint8_t {
 struct BlockRow {
   static constexpr std::uint8_t kLeaf = 1;     // its objects hold no references
   static constexpr std::uint8_t kUnswept = 2;  // only marked objects count; the rest is garbage
+  static constexpr std::uint8_t kMoving = 4;   // its objects move to other blocks, in this stop
 
   BlockKind kind = BlockKind::kFree;
   std::uint8_t flags = 0;

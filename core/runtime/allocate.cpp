@@ -83,10 +83,10 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
 }
 
 bool RuntimeState::try_full(MutatorState& mutator) {
-  // Twice without a byte freed is the end: what is left is alive.
+  // Twice without a byte freed is the end: what is left is alive, and packed.
   const Bytes before = heap_->committed();
-  const CollectionReport report =
-      conductor_->collect(&mutator, heap_->oldest(), CollectionTrigger::kLargeObject);
+  const CollectionReport report = conductor_->collect(
+      &mutator, heap_->oldest(), CollectionTrigger::kLargeObject, Compact::kAlways);
   return report.bytes_freed.count() > 0 || heap_->committed() < before;
 }
 

@@ -26,11 +26,11 @@ void Conductor::collect_for_nursery(MutatorState& self) {
 }
 
 CollectionReport Conductor::collect(MutatorState* self, std::uint32_t last,
-                                    CollectionTrigger trigger) {
+                                    CollectionTrigger trigger, Compact how) {
   return run(
       self,
       [=] {
-        return Verdict{last, trigger};
+        return Verdict{last, trigger, how};
       },
       last);
 }
@@ -90,7 +90,7 @@ Verdict Conductor::judge() {
 
 CollectionReport Conductor::carry_out(const Verdict& verdict) {
   const bool full = verdict.last >= heap_.oldest();
-  const CollectionReport report = full ? collector_.collect_full(verdict.trigger)
+  const CollectionReport report = full ? collector_.collect_full(verdict.trigger, verdict.compact)
                                        : collector_.collect_young(verdict.last, verdict.trigger);
   trigger_.learn(report, heap_.used(heap_.oldest()));
   if (options_.verify || kVerify) {
@@ -118,6 +118,9 @@ void Conductor::note(const CollectionReport& report) {
   sum.cards_scanned += report.cards_scanned;
   sum.payloads_retired += report.payloads_retired;
   sum.payload_bytes_retired += report.payload_bytes_retired;
+  sum.compactions += report.objects_compacted > 0 ? 1 : 0;
+  sum.objects_compacted += report.objects_compacted;
+  sum.bytes_compacted += report.bytes_compacted;
   if (report.root_callback_failures > 0) {
     sum.root_callback_failures += report.root_callback_failures;
     sum.root_callback_failure = report.root_callback_failure;

@@ -37,7 +37,8 @@ class Conductor {
   void collect_for_nursery(MutatorState& self);
 
   /// Collects generations 0 to `last`; the oldest for a full collection.
-  CollectionReport collect(MutatorState* self, std::uint32_t last, CollectionTrigger trigger);
+  CollectionReport collect(MutatorState* self, std::uint32_t last, CollectionTrigger trigger,
+                           Compact how = Compact::kWhenSparse);
 
   /// Calls `work` in a stop, with buffers retired and logs drained.
   void in_stop(MutatorState* self, const std::function<void()>& work);

@@ -55,8 +55,24 @@ bool read_flag(Config& config, std::string_view text) {
 }
 
 template <auto kField>
+bool read_share(Config& config, std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  config.*kField = number;
+  return error == std::errc{} && end == text.data() + text.size() && number >= 0 && number <= 1;
+}
+
+template <auto kField>
 std::string write_count(const Config& config) {
   return std::to_string(config.*kField);
+}
+
+// Exact, and short where it can be: "0.3".
+template <auto kField>
+std::string write_share(const Config& config) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), config.*kField).ptr;
+  return {text.data(), end};
 }
 
 // Exact, and short where it can be: "8MiB", "1000B".
@@ -126,6 +142,12 @@ constexpr std::array kOptions{
     Option{"gc_workers", "TENURE_GC_WORKERS", "0 to 64",
            "threads that share a collection's work; 0: one a core, 16 at most",
            read_count<&Config::gc_workers, 0, 64>, write_count<&Config::gc_workers>},
+    Option{"compaction", "TENURE_COMPACTION", "on or off",
+           "objects of the oldest generation may move", read_flag<&Config::compaction>,
+           write_flag<&Config::compaction>},
+    Option{"compact_at", "TENURE_COMPACT_AT", "0 to 1",
+           "share of holes in partly filled blocks above which a full collection compacts",
+           read_share<&Config::compact_at>, write_share<&Config::compact_at>},
     Option{"payload_budget", "TENURE_PAYLOAD_BUDGET", "2MiB or more, or unlimited",
            "bytes that a pool may map", read_bytes<&Config::payload_budget, 2_M, kMax>,
            write_bytes<&Config::payload_budget>},

@@ -47,7 +47,9 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                                    .promotion_age = config.promotion_age,
                                    .nursery = config.nursery,
                                    .nursery_reserve = std::max(config.nursery, kNurseryReserve),
-                                   .limit = config.heap_limit});
+                                   .limit = config.heap_limit,
+                                   .compaction = config.compaction && config.generations > 1,
+                                   .compact_at = config.compact_at});
   if (!heap) {
     return heap.failure();
   }
@@ -138,6 +140,24 @@ Result<CollectionReport> Runtime::collect_up_to(std::uint32_t last) {
                                               std::to_string(config().generations - 1)};
   }
   return state_->conductor().collect(state_->self(), last, CollectionTrigger::kExplicitRequest);
+}
+
+Result<CollectionReport> Runtime::compact() {
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "the runtime was closed; it has nothing to compact"};
+  }
+  if (!state_->heap().options().compaction) {
+    return Error{ErrorCode::kUnsupported,
+                 config().compaction
+                     ? "a heap of one generation moves no object, and cannot be compacted"
+                     : "compaction is off, so that no old object changes its address"};
+  }
+  const CollectionReport report =
+      state_->conductor().collect(state_->self(), state_->heap().oldest(),
+                                  CollectionTrigger::kExplicitRequest, Compact::kAlways);
+  // Mutators run by now: giving memory back costs the system more than the packing cost us.
+  state_->heap().cage().discard_free();
+  return report;
 }
 
 Result<void> Runtime::resize_nursery(Bytes nursery) {

@@ -51,6 +51,7 @@ Statistics Runtime::statistics() const {
       statistics.bytes_allocated += Bytes{mutator->bytes_allocated.load(std::memory_order_relaxed)};
     }
     statistics.mutators = static_cast<std::uint32_t>(mutators.size());
+    statistics.fragmentation = heap.fragmentation().ratio();
     statistics.root_callbacks = heap.roots().callbacks().count();
   });
   statistics.heap_committed = heap.committed();

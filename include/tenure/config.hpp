@@ -40,6 +40,12 @@ struct Config {
   /// Threads that share a collection's work, the collecting one included; 0: one a core, 16 at most.
   std::uint32_t gc_workers = 0;
 
+  /// Objects of the oldest generation may move, so that sparse blocks are emptied and go back. Off:
+  /// an object that got there stays where it is. With one generation nothing moves in any case.
+  bool compaction = true;
+  /// The share of holes in partly filled blocks above which a full collection compacts; 0 to 1.
+  double compact_at = 0.3;
+
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
 

@@ -70,6 +70,12 @@ class Runtime {
   /// errors   kBadArgument: there is no such generation; kClosed
   Result<CollectionReport> collect_up_to(std::uint32_t last);
 
+  /// Collects everything, packs the oldest generation as closely as pins allow, whatever its
+  /// fragmentation, and gives the memory of emptied regions back to the system.
+  ///
+  /// errors   kUnsupported: compaction is off, or there is one generation; kClosed
+  Result<CollectionReport> compact();
+
   /// Asks `callback` for roots in each collection from now on, once in each of its stops. A
   /// safepoint, as its removal is: what it is to name, it names once it was added.
   ///

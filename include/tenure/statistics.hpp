@@ -74,7 +74,11 @@ struct CollectionReport {
   Bytes bytes_freed{};  // of objects
   std::uint64_t cards_scanned = 0;
   std::uint64_t payloads_retired = 0;
-  Bytes payload_bytes_retired{};             // as they were asked for
+  Bytes payload_bytes_retired{};        // as they were asked for
+  double fragmentation = 0.0;           // of the oldest generation, before it was compacted
+  std::uint64_t objects_compacted = 0;  // moved within the oldest generation
+  Bytes bytes_compacted{};
+  std::uint64_t blocks_emptied = 0;          // of 16 KiB, by compaction
   std::uint64_t root_callback_failures = 0;  // callbacks that threw
   std::string root_callback_failure{};       // what the last of them said
 };
@@ -131,6 +135,13 @@ struct Statistics {
   Bytes payload_bytes_retired{};
   std::uint64_t root_callback_failures = 0;
   std::string root_callback_failure;  // what the last of them said
+
+  /// Free bytes inside partly filled blocks of the oldest generation, of the bytes of those blocks.
+  /// One block of each cell size, the one that is being filled, does not count.
+  double fragmentation = 0.0;
+  std::uint64_t compactions = 0;  // that moved something
+  std::uint64_t objects_compacted = 0;
+  Bytes bytes_compacted{};
 
   std::uint32_t mutators = 0;
   std::uint64_t handles = 0;

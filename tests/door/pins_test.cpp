@@ -26,6 +26,20 @@ class Pins : public RuntimeTest {
       (void)make_node(-1);
     }
   }
+  /// A sparse oldest generation: of 2,000 fresh objects there every fifth lives on.
+  void scatter() {
+    std::vector<Handle<Node>> old;
+    for (int k = 0; k < 2'000; ++k) {
+      old.emplace_back(make_node(k));
+    }
+    collect_full();
+    for (std::size_t k = 0; k < old.size(); k += 5) {
+      scattered.push_back(old[k]);
+    }
+    if (scattered.size() > 4'000) {
+      scattered.erase(scattered.begin(), scattered.begin() + 2'000);
+    }
+  }
   void expect_fixed_over_fifty_of_each(const Pinned<Node>& pin, std::int64_t value) {
     const Node* const address = pin.get();
     for (int k = 0; k < 50; ++k) {
@@ -34,10 +48,16 @@ class Pins : public RuntimeTest {
         ASSERT_TRUE(runtime.collect_up_to(last).ok());
         ASSERT_EQ(pin.get(), address) << "after a collection up to " << last;
       }
+      scatter();
+      const CollectionReport report = value_or_throw(runtime.compact());
+      ASSERT_GT(report.objects_compacted, 0u);
+      ASSERT_EQ(pin.get(), address) << "after a compaction";
       ASSERT_EQ(address->value, value);
       ASSERT_EQ(address->left->value, value + 1) << "what a pinned object refers to lives";
     }
   }
+  std::vector<Handle<Node>> scattered;
+
   Local<Node> make_pair(std::int64_t value) {
     const Local<Node> node = make_node(value);
     node->left = make_node(value + 1);
@@ -79,6 +99,7 @@ TEST_F(Pins, KeepARunInPlace) {
   for (int k = 0; k < 50; ++k) {
     collect_young();
     collect_full();
+    ASSERT_TRUE(runtime.compact().ok());
     ASSERT_EQ(pin.get(), address);
     ASSERT_EQ((*address)[19'999]->value, 7);
   }

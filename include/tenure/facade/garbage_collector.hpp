@@ -38,6 +38,8 @@ struct GcConfiguration {
   std::uint32_t large_object_threshold_kb = 32;  // elements from here on lie in a payload
   GcMode mode = GcMode::kAutomatic;
   double max_pause_time_ms = 10.0;           // stops beyond it are counted as misses
+  bool enable_compaction = true;             // objects of the oldest generation may move
+  double compaction_threshold = 0.3;         // fragmentation_ratio above which they do; 0 to 1
   bool optimize_allocation_patterns = true;  // allowed; this version has no optimizer to allow
   bool enable_profiling = false;             // allowed; this version has no profiler to enable
   bool debug_mode = false;                   // the heap is verified after each collection
@@ -58,6 +60,7 @@ struct GcStats {
   std::uint64_t heap_size_bytes = 0;  // committed: used and free together
   std::uint64_t used_bytes = 0;       // of data, payloads included: live, or not yet found dead
   std::uint64_t free_bytes = 0;
+  double fragmentation_ratio = 0;  // free in partly filled old blocks / bytes of those blocks
   std::uint64_t total_objects = 0;
   std::map<std::string, std::uint64_t> objects_by_type;
   std::vector<std::uint64_t> objects_by_generation;  // [num_generations]
