@@ -26,7 +26,9 @@ int main() {
   }
   GarbageCollector gc = value_or_throw(GarbageCollector::open());
   const Handle<GcObject> array = value_or_throw(gc.allocate(ObjectType::kArray, 100));
-  const bool works = sum == 4'999'950'000 && array->size() == 100;
+  Arena arena = value_or_throw(Arena::open(runtime));
+  const PayloadView bytes = value_or_throw(arena.allocate(1_KiB));
+  const bool works = sum == 4'999'950'000 && array->size() == 100 && bytes.size == 1_KiB;
   std::puts(works ? "the installed package works" : "the installed package does not work");
   return works ? 0 : 1;
 }
