@@ -17,7 +17,10 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .bytes_promoted = stats.bytes_promoted,
           .cards_scanned = stats.cards_scanned,
           .payloads_retired = stats.retired.payloads,
-          .payload_bytes_retired = stats.retired.bytes};
+          .payload_bytes_retired = stats.retired.bytes,
+          .weak_cleared = stats.afterlife.weak_cleared,
+          .map_entries_dropped = stats.afterlife.map_entries_dropped,
+          .finalizers_queued = stats.afterlife.finalizers_queued};
 }
 
 void note_asked(const RootsAsked& asked, CollectionReport& report) {
@@ -31,6 +34,24 @@ void note_compacted(const CompactionStats& stats, CollectionReport& report) {
   report.bytes_compacted = stats.bytes_moved;
   report.blocks_emptied = stats.blocks_emptied;
 }
+
+void note_afterlife(const AfterlifeReport& done, CollectionReport& report) {
+  report.weak_cleared += done.weak_cleared;
+  report.map_entries_dropped += done.map_entries_dropped;
+  report.finalizers_queued += done.finalizers_queued;
+}
+
+// What the afterlife asks of a marking.
+struct MarkingReach {
+  HeapView heap;
+  Marker& marker;
+  const std::function<bool()>& read_all;
+
+  [[nodiscard]] bool covers(ObjectIndex object) const { return marking_claims(heap, object); }
+  [[nodiscard]] bool reached(ObjectIndex object) const { return is_marked(heap.marks, object); }
+  void keep(ObjectIndex object) { marker.add({&object, 1}); }
+  bool read() { return read_all(); }
+};
 
 Bytes freed_between(Bytes before, Bytes after) { return before > after ? before - after : Bytes{}; }
 
@@ -69,6 +90,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
   marker_.begin({.heap = heap_.view(), .roots = roots});
+  (void)settle_afterlife(report, [this] { return marker_.advance(Marker::kNoBudget); });
   report.objects_marked = marker_.complete().objects;
 
   settle(report);
@@ -96,10 +118,16 @@ bool Collector::try_end_cycle(CollectionReport& report, const std::function<bool
   const std::vector<ObjectIndex> roots = marking_roots();
   cycle_.take_born();
   cycle_.add(roots);
-  while (!cycle_.advance(kObjectsAtATime)) {
-    if (out_of_time()) {
-      return false;
+  const std::function<bool()> read_all = [&] {
+    while (!cycle_.advance(kObjectsAtATime)) {
+      if (out_of_time()) {
+        return false;
+      }
     }
+    return true;
+  };
+  if (!read_all() || !settle_afterlife(report, read_all)) {
+    return false;
   }
   const Bytes before = heap_.used();
   report.objects_marked = cycle_.end().objects;
@@ -108,6 +136,13 @@ bool Collector::try_end_cycle(CollectionReport& report, const std::function<bool
   settle(report);
   report.bytes_freed += freed_between(before, heap_.used());
   return true;
+}
+
+bool Collector::settle_afterlife(CollectionReport& report, const std::function<bool()>& read_all) {
+  const AfterlifeReport done = heap_.afterlife().settle(
+      heap_.oldest(), heap_.oldest(), MarkingReach{heap_.view(), marker_, read_all});
+  note_afterlife(done, report);
+  return done.is_complete;
 }
 
 void Collector::settle(CollectionReport& report) {

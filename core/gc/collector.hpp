@@ -42,6 +42,9 @@ class Collector {
 
  private:
   [[nodiscard]] std::vector<ObjectIndex> marking_roots();
+  // False: `read_all` ran out of time, and the marking goes on.
+  [[nodiscard]] bool settle_afterlife(CollectionReport& report,
+                                      const std::function<bool()>& read_all);
   void settle(CollectionReport& report);
 
   Heap& heap_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/base/worklist.hpp"
@@ -55,17 +56,39 @@ class Evacuation {
     heap_.young().condemn(last_);
     look_at_cards();
     heap_.roots().for_each([this](ObjectIndex& root) { first_.visit<Alone>(root); });
-    if (!move_alone()) {
-      move_together();
+    const Reach reach(*this);
+    if (plan_.promotion == Promotion::kAllToOldest) {
+      // The marking that follows decides about them, and about what they alone lead to.
+      heap_.afterlife().keep_finalizable(last_, reach);
     }
+    stats_.afterlife = heap_.afterlife().settle(0, last_, reach);
     settle_owners();
     finish();
     return stats_;
   }
 
  private:
+  // What the afterlife asks of a copying collection.
+  class Reach {
+   public:
+    explicit Reach(Evacuation& evacuation) : evacuation_(evacuation) {}
+    [[nodiscard]] bool covers(ObjectIndex object) const {
+      return (evacuation_.heap_.row(object).flags & RegionRow::kCondemned) != 0;
+    }
+    [[nodiscard]] bool reached(ObjectIndex& object) const { return survives(object); }
+    void keep(ObjectIndex& object) { evacuation_.first_.visit<Alone>(object); }
+    bool read() {
+      evacuation_.move_all();
+      return true;
+    }
+
+   private:
+    Evacuation& evacuation_;
+  };
+
   // How far ahead of a card being visited the targets of another are fetched.
   static constexpr std::size_t kCardsAhead = 4;
+  static constexpr std::uint64_t kMostGranules = kCageGranules;  // more than there are to move
 
   void look_at_cards() {
     const std::vector<std::uint32_t> cards = heap_.cards().remembered().take_all();
@@ -102,26 +125,33 @@ class Evacuation {
     worker.visit<Access>(cards_[k]);
   }
 
+  // Moves what is known to live so far, and all that it leads to. May be called again.
+  void move_all() {
+    if (!move_alone(first_.granules_moved() + std::min(alone_, kMostGranules))) {
+      move_together();
+    }
+  }
+
   // True: all is done. False: so much that it pays to call the others.
-  bool move_alone() {
+  bool move_alone(std::uint64_t limit) {
     for (; next_card_ < cards_.size(); ++next_card_) {
-      if (first_.granules_moved() >= alone_) {
+      if (first_.granules_moved() >= limit) {
         return false;
       }
       visit_card<Alone>(first_, next_card_, cards_.size());
     }
-    first_.drain_alone(alone_);
+    first_.drain_alone(limit);
     return !first_.has_unread();
   }
 
   void move_together() {
-    for (std::uint32_t member = 1; member < team_.size(); ++member) {
+    while (others_.size() + 1 < team_.size()) {
       others_.push_back(std::make_unique<EvacuationWorker>(plan_));
     }
     stats_.workers = team_.size();
     Worklists<Unread> lists(team_.size());
     first_.hand_over(lists, 0);
-    Pieces pieces(next_card_, cards_.size());
+    Pieces pieces(std::exchange(next_card_, cards_.size()), cards_.size());
     team_.run([&](std::uint32_t member) {
       EvacuationWorker& worker = member == 0 ? first_ : *others_[member - 1];
       pieces.for_each([&](std::size_t first, std::size_t end) {

@@ -26,6 +26,7 @@ struct EvacuationStats {
   std::uint64_t cards_scanned = 0;
   std::uint32_t workers = 1;  // that moved objects
   Retired retired;
+  AfterlifeReport afterlife;
   /// Promoted into the oldest generation while a marking goes on: they live, and are to be read.
   std::vector<ObjectIndex> promoted_while_marking;
 };

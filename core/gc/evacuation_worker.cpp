@@ -66,10 +66,11 @@ ObjectIndex settled(ObjectIndex object) {
 
 }  // namespace
 
-EvacuationPlan::EvacuationPlan(Heap& of, Promotion promotion)
+EvacuationPlan::EvacuationPlan(Heap& of, Promotion to)
     : heap(of),
       regions(of.cage().regions()),
       types(TypeTable::instance().rows()),
+      promotion(to),
       oldest(of.oldest()),
       is_marking(of.is_marking()) {
   const bool all = promotion == Promotion::kAllToOldest;

@@ -39,6 +39,7 @@ struct EvacuationPlan {
   Heap& heap;
   RegionRow* regions;
   const TypeRow* types;
+  Promotion promotion;
   std::uint32_t oldest;
   bool is_marking;  // what goes to the oldest generation is reported
   std::array<std::uint32_t, kMaxGenerations> age_limits{};  // survivals, by generation

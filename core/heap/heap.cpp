@@ -40,7 +40,8 @@ Heap::Heap(Cage& cage, HeapId id, const HeapOptions& options)
       blocks_(source_, static_cast<std::uint8_t>(options.generations - 1)),
       old_(blocks_, cage),
       large_(source_, blocks_, static_cast<std::uint8_t>(options.generations - 1)),
-      roots_(cage, id) {}
+      afterlife_(cage.regions()),
+      roots_(cage, id, afterlife_.finalizers()) {}
 
 Heap::~Heap() { cage().close_heap(id()); }
 

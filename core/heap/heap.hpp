@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/heap/afterlife.hpp"
 #include "core/heap/block_space.hpp"
 #include "core/heap/card_log.hpp"
 #include "core/heap/large.hpp"
@@ -84,6 +85,7 @@ class Heap {
   [[nodiscard]] CardLog& cards() { return cards_; }
   [[nodiscard]] Roots& roots() { return roots_; }
   [[nodiscard]] Owners& owners() { return owners_; }
+  [[nodiscard]] Afterlife& afterlife() { return afterlife_; }
   [[nodiscard]] Cage& cage() { return source_.cage(); }
 
   /// Room in the oldest generation for a copy, or none; and back, unused. The cache's owner; takes
@@ -131,6 +133,7 @@ class Heap {
   void for_each_outer_slot(Visit visit) {
     roots_.for_each(visit);
     owners_.for_each(visit);
+    afterlife_.for_each_object(visit);
   }
 
   /// Calls `visit(object)` for each object that counts, fillers left out. Buffers were retired.
@@ -156,6 +159,7 @@ class Heap {
   Old old_;
   Large large_;
   CardLog cards_;
+  Afterlife afterlife_;
   Roots roots_;
   Owners owners_;
 

@@ -1,5 +1,5 @@
-// All that a collection starts from: the locals of every mutator, the handles, the pins, and what
-// root callbacks named.
+// All that a collection starts from: the locals of every mutator, the handles, the pins, what root
+// callbacks named, and the dead that await their finalizers.
 //
 // Invariant: a handle's cell is where it was for as long as the handle lives, also beyond the heap's
 // end; then it is null.
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/base/check.hpp"
+#include "core/heap/finalizers.hpp"
 #include "core/heap/pins.hpp"
 #include "core/heap/root_callbacks.hpp"
 #include "core/memory/cage.hpp"
@@ -84,8 +85,9 @@ class HandleTable {
 /// Whose locals count. Stopped world, or under the safepoint's lock.
 class Roots {
  public:
-  Roots(Cage& cage, HeapId heap)
-      : handles_(HandleTable::make()),
+  Roots(Cage& cage, HeapId heap, Finalizers& finalizers)
+      : finalizers_(finalizers),
+        handles_(HandleTable::make()),
         pins_(PinTable::make(cage)),
         callbacks_(cage.regions(), heap, *pins_) {}
 
@@ -123,6 +125,7 @@ class Roots {
       check(seen == object, "a collection moved an object that is pinned");
     });
     callbacks_.for_each(visit);
+    finalizers_.for_each_due(visit);
   }
 
   [[nodiscard]] HandleTable& handles() { return *handles_; }
@@ -132,6 +135,7 @@ class Roots {
   [[nodiscard]] RootCallbacks& callbacks() { return callbacks_; }
 
  private:
+  Finalizers& finalizers_;  // of the same heap
   std::vector<detail::MutatorCore*> mutators_;
   HandleTable::Owner handles_;
   PinTable::Owner pins_;

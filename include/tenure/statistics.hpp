@@ -81,6 +81,9 @@ struct CollectionReport {
   std::uint64_t blocks_emptied = 0;          // of 16 KiB, by compaction
   std::uint64_t root_callback_failures = 0;  // callbacks that threw
   std::string root_callback_failure{};       // what the last of them said
+  std::uint64_t weak_cleared = 0;            // weak references whose targets were found dead
+  std::uint64_t map_entries_dropped = 0;     // of weak maps, whose keys were
+  std::uint64_t finalizers_queued = 0;
 };
 
 /// One pool of payload memory.
@@ -109,6 +112,15 @@ struct PoolStatistics {
   /// What is mapped and not leased, and does not lie in the largest hole, of all that is not
   /// leased: 0 is one hole, towards 1 are many small ones.
   [[nodiscard]] double fragmentation() const;
+};
+
+/// What is to be called for the dead.
+struct FinalizerStatistics {
+  std::uint64_t set = 0;      // on objects that live
+  std::uint64_t waiting = 0;  // their objects are dead, and their turn comes
+  std::uint64_t ran = 0;      // all that ever did
+  std::uint64_t failed = 0;   // of those, the ones that threw; with callbacks of weak references
+  std::string failure;        // what the last of them said
 };
 
 /// A runtime at one moment. Figures of one mutator agree; across running mutators they may be a
@@ -147,6 +159,11 @@ struct Statistics {
   std::uint64_t handles = 0;
   std::uint64_t pinned_objects = 0;
   std::uint64_t root_callbacks = 0;
+  std::uint64_t weak_references = 0;      // held, the cleared ones included
+  std::uint64_t weak_cleared = 0;         // by collections
+  std::uint64_t map_entries = 0;          // of all weak maps
+  std::uint64_t map_entries_dropped = 0;  // by collections
+  FinalizerStatistics finalizers;
   std::vector<PoolStatistics> pools;
 };
 
