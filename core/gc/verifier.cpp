@@ -31,7 +31,7 @@ class Verification {
     // cannot be walked again.
     const std::array steps{&Verification::find_objects, &Verification::follow_slots,
                            &Verification::follow_roots, &Verification::count_free_lists,
-                           &Verification::count_owners};
+                           &Verification::count_owners, &Verification::check_pins};
     for (const auto step : steps) {
       (this->*step)();
       if (!fault_.empty()) {
@@ -106,6 +106,7 @@ class Verification {
     expect(row.leaf == 0 || slot_count(object) == 0,
            [&] { return name_of(object) + " holds references and lies among leaves"; });
     owners_found_ += header.has(ObjectFlag::kOwner) ? 1 : 0;
+    pinned_found_ += header.has(ObjectFlag::kPinned) ? 1 : 0;
     auto [bits, fresh] = starts_.try_emplace(region_of(object));
     if (fresh) {
       bits->second.resize(kGranulesPerRegion / kBitsPerWord);
@@ -190,11 +191,39 @@ class Verification {
     });
   }
 
+  // A row of the pins names the place that was pinned: an object must be there, and be held.
+  void check_pins() {
+    std::uint64_t rows = 0;
+    std::unordered_map<std::uint32_t, std::uint32_t> in_region;
+    heap_.roots().pins().for_each([&](ObjectIndex object) {
+      ++rows;
+      ++in_region[region_of(object)];
+      expect(is_object(object) && detail::header_of(object).has(ObjectFlag::kPinned), [&] {
+        return "granule " + number(object) + " is pinned, and no pinned object is there";
+      });
+      expect(heap_.young().keeps(region_of(object)), [&] {
+        return name_of(object) + " is pinned, and its region " + std::to_string(region_of(object)) +
+               " is not held back";
+      });
+    });
+    for (const auto& [region, pins] : in_region) {
+      expect(regions_[region].pins == pins, [&, region = region, pins = pins] {
+        return "region " + std::to_string(region) + " counts " +
+               std::to_string(regions_[region].pins) + " pinned objects of " + std::to_string(pins);
+      });
+    }
+    expect(rows == pinned_found_, [&] {
+      return std::to_string(pinned_found_) + " objects say that they are pinned, " +
+             std::to_string(rows) + " are";
+    });
+  }
+
   Heap& heap_;
   const RegionRow* regions_;
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>>
       starts_;  // by region, a bit a granule
   std::uint64_t owners_found_ = 0;
+  std::uint64_t pinned_found_ = 0;
   std::string fault_;
 };
 

@@ -179,6 +179,15 @@ void Young::note_start(SurvivorRoom& room, std::uint32_t granule) {
   }
 }
 
+bool Young::keeps(std::uint32_t region) const {
+  const RegionRow& kept = row(region);
+  if (kept.kind != RegionKind::kNursery || (kept.flags & RegionRow::kHeld) != 0) {
+    return true;
+  }
+  const std::scoped_lock lock(mutex_);
+  return first_granule_of_region(region) < cursor_;
+}
+
 void Young::give_back_condemned() {
   for (const std::uint32_t region : condemned_) {
     RegionRow& condemned = row(region);

@@ -100,6 +100,10 @@ class Young {
   /// Says that the region holds an object that stayed.
   void hold_back(std::uint32_t region) { row(region).flags |= RegionRow::kHeld; }
 
+  /// Whether no buffer is cut from what is in use of the region: it is not the nursery's, or held
+  /// back, or was cut from since the last collection.
+  [[nodiscard]] bool keeps(std::uint32_t region) const;
+
   /// Gives the condemned regions back, but for those held back, which `clean` makes walkable.
   template <class Clean>
   void finish(Clean clean) {

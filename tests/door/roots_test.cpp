@@ -1,14 +1,21 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "core/runtime/state.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
 namespace tenure::testing {
 namespace {
 
-using Roots = RuntimeTest;
+class Roots : public RuntimeTest {
+ protected:
+  std::uint32_t generation_of(ObjectIndex object) {
+    return runtime.state().heap().generation_of(object);
+  }
+};
 
 TEST_F(Roots, LocalsHoldForTheirScopeAndNoLonger) {
   const Local<Node> outer = make_node(1);
@@ -117,6 +124,60 @@ TEST_F(Roots, NullLocalsAndHandlesAreNoRoots) {
   EXPECT_FALSE(local);
   EXPECT_FALSE(handle);
   EXPECT_EQ(runtime.statistics().handles, 0u);
+}
+
+// A root with static storage needs no type of its own: a handle is constant-initialised, is filled
+// once there is an object, and is inert past its runtime.
+constinit Handle<Node> kept_by_the_program;
+
+TEST_F(Roots, AHandleMayBeStatic) {
+  kept_by_the_program = Handle<Node>(make_node(5));
+
+  collect_young();
+  collect_full();
+  EXPECT_EQ(kept_by_the_program->value, 5);
+
+  mutator.reset();
+  runtime.close();
+  EXPECT_FALSE(kept_by_the_program);
+}
+
+// Whatever holds an object, and whatever generation it is in: no collection takes it away.
+TEST_F(Roots, OfAnyKindProtectInAnyGenerationAndInAnyCollection) {
+  for (std::uint32_t generation = 0; generation < runtime.config().generations; ++generation) {
+    for (std::uint32_t last = 0; last < runtime.config().generations; ++last) {
+      SCOPED_TRACE("generation " + std::to_string(generation) + ", collected up to " +
+                   std::to_string(last));
+      // Survivors go up by age: the objects are made where they are wanted.
+      std::vector<Handle<Node>> made;
+      for (std::int64_t k = 0; k < 4; ++k) {
+        made.emplace_back(make_node(k));
+      }
+      for (int k = 0; made[0] && k < 20 && generation_of(made[0].index()) < generation; ++k) {
+        ASSERT_TRUE(runtime.collect_up_to(generation - 1).ok());
+      }
+      ASSERT_EQ(generation_of(made[0].index()), generation);
+      const Local<Node> local(*mutator, made[0]);
+      const Handle<Node> handle = made[1];
+      const Pinned<Node> pinned(made[2]);
+      Node* named = made[3].get();
+      const RootCallbackId id =
+          runtime.add_root_callback([&](RootVisitor& visitor) { visitor.visit(named); });
+      made.clear();
+
+      for (int k = 0; k < 3; ++k) {
+        (void)make_node(-1);
+        ASSERT_TRUE(runtime.collect_up_to(last).ok());
+        EXPECT_EQ(local->value, 0);
+        EXPECT_EQ(handle->value, 1);
+        EXPECT_EQ(pinned->value, 2);
+        EXPECT_EQ(named->value, 3);
+      }
+      runtime.remove_root_callback(id);
+    }
+  }
+  collect_full();
+  EXPECT_EQ(objects(), 0u);
 }
 
 }  // namespace

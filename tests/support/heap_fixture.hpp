@@ -108,6 +108,20 @@ class HeapTest : public ::testing::Test {
     detail::LocalLink link_;
   };
 
+  /// Pins an object for a scope.
+  class Pin {
+   public:
+    Pin(HeapTest& test, ObjectIndex object)
+        : pins_(test.heap.roots().pins()), row_(pins_.pin(object)) {}
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() { pins_.unpin(row_); }
+
+   private:
+    PinTable& pins_;
+    detail::PinRow* row_;
+  };
+
   void retire() {
     write_filler(buffer.first, buffer.limit - buffer.first);
     buffer = {};

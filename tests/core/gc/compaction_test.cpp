@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <vector>
@@ -154,7 +155,7 @@ TEST_F(Compaction, LeavesBlocksWithAPinAlone) {
   fill(20);
   keep([](std::uint32_t k) { return k % 2 == 0; });
   const ObjectIndex pinned = objects[7 * kPerBlock + 4];
-  detail::PinRow* const pin = heap.roots().pins().pin(pinned);
+  const Pin pin(*this, pinned);
   const auto own = [&](const auto& root) { return block_of(root->get()) == block_of(pinned); };
   const auto before = std::count_if(roots.begin(), roots.end(), own);
 
@@ -163,7 +164,6 @@ TEST_F(Compaction, LeavesBlocksWithAPinAlone) {
   EXPECT_GT(report.objects_compacted, 0u);
   EXPECT_GE(std::count_if(roots.begin(), roots.end(), own), before) << "others may move there";
   EXPECT_EQ(last_word(pinned), 7 * kPerBlock + 4);
-  heap.roots().pins().unpin(pin);
 }
 
 TEST_F(Compaction, LeavesEveryObjectWhereNothingCanBeSaved) {
@@ -194,7 +194,7 @@ TEST_F(Compaction, RewritesSlotsOfSmallObjectsOfArraysAndOfHeldYoungOnes) {
   const Root array(*this, make_old(200'000, 100'001));
   const Root run(*this, make_old(5'000, 2'501));
   const Root young(*this, make(1, 4));
-  detail::PinRow* const pin = heap.roots().pins().pin(young.get());
+  const Pin pin(*this, young.get());
   for (std::uint32_t k = 0; k < roots.size(); ++k) {
     slots_of(array.get())[k * 90] = roots[k]->get();
     slots_of(run.get())[k] = roots[k]->get();
@@ -213,14 +213,13 @@ TEST_F(Compaction, RewritesSlotsOfSmallObjectsOfArraysAndOfHeldYoungOnes) {
     ASSERT_EQ(slots_of(roots[k]->get())[0], roots[roots.size() - 1 - k]->get());
   }
   expect_kept();
-  heap.roots().pins().unpin(pin);
 }
 
 TEST_F(Compaction, RemembersTheCardsOfWhatMovedAndStillNamesYoungObjects) {
   fill(20);
   keep([](std::uint32_t k) { return k % 5 == 0; });
   const Root young(*this, make(0, 4));
-  detail::PinRow* const pin = heap.roots().pins().pin(young.get());
+  std::optional<Pin> pin(std::in_place, *this, young.get());
   for (const auto& root : roots) {
     store(root->get(), 0, young.get());
   }
@@ -228,7 +227,7 @@ TEST_F(Compaction, RemembersTheCardsOfWhatMovedAndStillNamesYoungObjects) {
   const CollectionReport report = collect(Compact::kWhenSparse);  // verifies every card
 
   ASSERT_GT(report.objects_compacted, 0u);
-  heap.roots().pins().unpin(pin);
+  pin.reset();
   collect_young();
   EXPECT_NE(heap.generation_of(young.get()), 0u) << "it moved, once it was free to";
   for (const auto& root : roots) {

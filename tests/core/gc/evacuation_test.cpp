@@ -82,7 +82,7 @@ TEST_F(Evacuation, LeavesAPinnedObjectWhereItIsAndCleansAroundIt) {
   const ObjectIndex child = make(0, 7);
   (void)make(0, 10);
   slots_of(pinned.get())[0] = child;
-  detail::header_of(pinned.get()).meta |= static_cast<std::uint32_t>(ObjectFlag::kPinned);
+  const Pin pin(*this, pinned.get());
   const ObjectIndex before = pinned.get();
 
   const CollectionReport report = collect_young();
@@ -96,7 +96,7 @@ TEST_F(Evacuation, LeavesAPinnedObjectWhereItIsAndCleansAroundIt) {
 
 TEST_F(Evacuation, CutsNoBufferFromARegionThatIsHeldBack) {
   const Root pinned(*this, make(0, 4));
-  detail::header_of(pinned.get()).meta |= static_cast<std::uint32_t>(ObjectFlag::kPinned);
+  const Pin pin(*this, pinned.get());
   collect_young();
 
   while (const std::optional<BufferRun> run = heap.take_buffer(1)) {
@@ -109,7 +109,7 @@ TEST_F(Evacuation, CutsNoBufferFromARegionThatIsHeldBack) {
 TEST_F(Evacuation, UsesAHeldRegionAgainOnceNothingHoldsIt) {
   {
     const Root pinned(*this, make(0, 4));
-    detail::header_of(pinned.get()).meta |= static_cast<std::uint32_t>(ObjectFlag::kPinned);
+    const Pin pin(*this, pinned.get());
     collect_young();
   }
   collect_young();
@@ -167,7 +167,7 @@ TEST_F(TightEvacuation, HoldsBackWhatFindsNoRoomAndLosesNothing) {
 
 TEST_F(TightEvacuation, MarksThroughWhatIsHeldBack) {
   const Root root(*this, make(1, 4));
-  detail::header_of(root.get()).meta |= static_cast<std::uint32_t>(ObjectFlag::kPinned);
+  const Pin pin(*this, root.get());
   const ObjectIndex old = make_old(0);
   slots_of(root.get())[0] = old;
 

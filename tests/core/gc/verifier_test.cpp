@@ -127,5 +127,39 @@ TEST_F(Verifier, SeesAnOwnerListedUnderAnotherGeneration) {
   heap.owners().in(1).clear();
 }
 
+TEST_F(Verifier, SeesAPinWhoseObjectDoesNotKnowOfIt) {
+  const ObjectIndex object = make_old(0, 8);
+  const Pin pin(*this, object);
+  detail::header_of(object).meta &= ~static_cast<std::uint32_t>(ObjectFlag::kPinned);
+
+  expect_fault("no pinned object is there");
+}
+
+TEST_F(Verifier, SeesAnObjectThatSaysItIsPinnedAndIsNot) {
+  const Root root(*this, make_old(0, 8));
+  detail::header_of(root.get()).meta |= static_cast<std::uint32_t>(ObjectFlag::kPinned);
+
+  expect_fault("say that they are pinned");
+}
+
+TEST_F(Verifier, SeesAPinnedObjectsRegionThatIsNotHeldBack) {
+  const ObjectIndex object = make(0, 8);
+  const Pin pin(*this, object);
+  collect_young();
+  heap.row(object).flags = 0;
+
+  expect_fault("is not held back");
+  heap.row(object).flags = RegionRow::kHeld;
+}
+
+TEST_F(Verifier, SeesARegionThatMiscountsItsPins) {
+  const ObjectIndex object = make_old(0, 8);
+  const Pin pin(*this, object);
+  ++heap.row(object).pins;
+
+  expect_fault("counts 2 pinned objects of 1");
+  --heap.row(object).pins;
+}
+
 }  // namespace
 }  // namespace tenure::testing
