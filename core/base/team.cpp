@@ -4,7 +4,7 @@
 
 namespace tenure {
 
-Team::~Team() {
+void Team::dismiss() {
   {
     const std::scoped_lock lock(mutex_);
     over_ = true;
@@ -13,6 +13,8 @@ Team::~Team() {
   for (std::thread& thread : threads_) {
     thread.join();
   }
+  threads_.clear();
+  over_ = false;
 }
 
 void Team::run(std::uint32_t members, const Work& work) {
@@ -33,6 +35,7 @@ void Team::run(std::uint32_t members, const Work& work) {
   work(0);
   std::unique_lock lock(mutex_);
   end_.wait(lock, [this] { return busy_ == 0; });
+  wanted_ = 0;  // a thread that starts later must not take this run for its own
 }
 
 void Team::start(std::uint32_t count) {

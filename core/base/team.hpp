@@ -22,7 +22,7 @@ class Team {
   explicit Team(std::uint32_t members) : members_(members) {}
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
-  ~Team();
+  ~Team() { dismiss(); }
 
   [[nodiscard]] std::uint32_t size() const { return members_; }
 
@@ -32,6 +32,9 @@ class Team {
   /// members  how many take part, `size()` at most
   void run(std::uint32_t members, const Work& work);
   void run(const Work& work) { run(members_, work); }
+
+  /// Ends the threads. A later run starts them again.
+  void dismiss();
 
  private:
   void start(std::uint32_t count);

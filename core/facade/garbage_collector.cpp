@@ -14,6 +14,8 @@ namespace tenure {
 namespace {
 
 constexpr double kNanosecondsPerMillisecond = 1e6;
+constexpr double kMicrosecondsPerMillisecond = 1e3;
+constexpr std::uint64_t kLeastPauseUs = 10;  // a target below it is aimed at as this, and missed
 
 double milliseconds(std::uint64_t nanoseconds) {
   return static_cast<double>(nanoseconds) / kNanosecondsPerMillisecond;
@@ -21,17 +23,32 @@ double milliseconds(std::uint64_t nanoseconds) {
 
 Error bad(std::string message) { return Error{ErrorCode::kBadConfig, std::move(message)}; }
 
-Result<Config> config_of(const GcConfiguration& from) {
-  if (from.mode == GcMode::kIncremental || from.mode == GcMode::kConcurrent) {
-    return bad("mode " + std::string(to_string(from.mode)) +
-               " is not in this version; manual, automatic and adaptive are");
+Mode mode_of(GcMode mode) {
+  switch (mode) {
+    case GcMode::kManual:
+      return Mode::kManual;
+    case GcMode::kAutomatic:
+      return Mode::kAutomatic;
+    case GcMode::kIncremental:
+      return Mode::kIncremental;
+    case GcMode::kConcurrent:
+      return Mode::kConcurrent;
+    case GcMode::kAdaptive:
+      return Mode::kAdaptive;
   }
+  return Mode::kAutomatic;
+}
+
+Result<Config> config_of(const GcConfiguration& from) {
   if (!(from.max_pause_time_ms > 0.0)) {
     return bad("max_pause_time_ms is " + std::to_string(from.max_pause_time_ms) +
                "; it takes more than 0");
   }
   Config config;
-  config.mode = from.mode == GcMode::kManual ? Mode::kManual : Mode::kAutomatic;
+  config.mode = mode_of(from.mode);
+  config.max_pause_us = std::max<std::uint64_t>(
+      kLeastPauseUs,
+      static_cast<std::uint64_t>(from.max_pause_time_ms * kMicrosecondsPerMillisecond));
   config.generations = from.num_generations;
   config.nursery = from.young_gen_size_mb * 1_MiB;
   config.old_start = from.old_gen_size_mb * 1_MiB;

@@ -90,7 +90,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
   marker_.begin({.heap = heap_.view(), .roots = roots});
-  (void)settle_afterlife(report, [this] { return marker_.advance(Marker::kNoBudget); });
+  (void)settle_afterlife(report, marker_, [this] { return marker_.advance(Marker::kNoBudget); });
   report.objects_marked = marker_.complete().objects;
 
   settle(report);
@@ -126,7 +126,7 @@ bool Collector::try_end_cycle(CollectionReport& report, const std::function<bool
     }
     return true;
   };
-  if (!read_all() || !settle_afterlife(report, read_all)) {
+  if (!read_all() || !settle_afterlife(report, cycle_marker_, read_all)) {
     return false;
   }
   const Bytes before = heap_.used();
@@ -138,9 +138,10 @@ bool Collector::try_end_cycle(CollectionReport& report, const std::function<bool
   return true;
 }
 
-bool Collector::settle_afterlife(CollectionReport& report, const std::function<bool()>& read_all) {
+bool Collector::settle_afterlife(CollectionReport& report, Marker& marker,
+                                 const std::function<bool()>& read_all) {
   const AfterlifeReport done = heap_.afterlife().settle(
-      heap_.oldest(), heap_.oldest(), MarkingReach{heap_.view(), marker_, read_all});
+      heap_.oldest(), heap_.oldest(), MarkingReach{heap_.view(), marker, read_all});
   note_afterlife(done, report);
   return done.is_complete;
 }

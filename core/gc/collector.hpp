@@ -7,6 +7,7 @@
 #include "core/base/team.hpp"
 #include "core/gc/compaction.hpp"
 #include "core/gc/cycle.hpp"
+#include "core/gc/span_marker.hpp"
 #include "core/heap/heap.hpp"
 #include "core/model/marker.hpp"
 #include "tenure/statistics.hpp"
@@ -43,13 +44,14 @@ class Collector {
  private:
   [[nodiscard]] std::vector<ObjectIndex> marking_roots();
   // False: `read_all` ran out of time, and the marking goes on.
-  [[nodiscard]] bool settle_afterlife(CollectionReport& report,
+  [[nodiscard]] bool settle_afterlife(CollectionReport& report, Marker& marker,
                                       const std::function<bool()>& read_all);
   void settle(CollectionReport& report);
 
   Heap& heap_;
   Marker& marker_;
-  Cycle cycle_{heap_, marker_};
+  ResumableMarker cycle_marker_;
+  Cycle cycle_{heap_, cycle_marker_};
   Team& team_;
 };
 

@@ -18,6 +18,8 @@ struct TriggerOptions {
 
 /// What a collection is to take, and why.
 struct Verdict {
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};  // a stop for a cycle's sake alone
+
   std::uint32_t last = 0;  // generations 0 to this one; the oldest: a full collection
   CollectionTrigger trigger = CollectionTrigger::kAllocationPressure;
   Compact compact = Compact::kWhenSparse;
@@ -32,6 +34,12 @@ class Trigger {
   ///
   /// used     bytes by generation
   [[nodiscard]] Verdict judge(const std::array<Bytes, kMaxGenerations>& used) const;
+
+  /// The same without the oldest generation, whose turn is seen to elsewhere.
+  [[nodiscard]] Verdict judge_young(const std::array<Bytes, kMaxGenerations>& used) const;
+
+  /// What a middle generation may hold before it is collected: the nursery's size until told.
+  void limit_middle(Bytes limit) { middle_limit_ = limit; }
 
   /// Learns from a collection that ended.
   ///
@@ -51,6 +59,7 @@ class Trigger {
 
   TriggerOptions options_;
   std::uint64_t young_collections_ = 0;
+  Bytes middle_limit_;
   Bytes old_limit_;
 };
 

@@ -58,16 +58,23 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
         detail::write_header(object, type, size);
         return object;
       }
+      conductor_->assist(mutator);
       if (const std::optional<BufferRun> run = heap_->take_buffer(size)) {
         mutator.change_buffer(*run);
         continue;
       }
       if (config_.mode != Mode::kManual && !collected) {
-        conductor_->collect_for_nursery(mutator);
+        conductor_->collect_by_trigger(mutator);
         collected = true;
         continue;
       }
     }
+    if (!collected && conductor_->is_old_full(granules * kGranuleBytes)) {
+      conductor_->collect_by_trigger(mutator);
+      collected = true;
+      continue;
+    }
+    conductor_->assist(mutator);
     if (const ObjectIndex object = heap_->take_born_old(type, granules);
         object != ObjectIndex::kNull) {
       mutator.bytes_allocated += granules * kGranuleBytes;

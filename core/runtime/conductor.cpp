@@ -1,5 +1,6 @@
 #include "core/runtime/conductor.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -10,17 +11,22 @@
 
 namespace tenure {
 
-Conductor::Conductor(Platform& clock, Heap& heap, Safepoint& safepoint,
+Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoint& safepoint,
                      const ConductorOptions& options)
-    : clock_(clock),
+    : runtime_(runtime),
+      clock_(clock),
       heap_(heap),
       safepoint_(safepoint),
       options_(options),
       team_(options.workers),
       collector_(heap, marker_, team_),
-      trigger_(options.trigger) {}
+      trigger_(options.trigger),
+      pause_budget_(options.max_pause_ns, options.trigger.nursery),
+      driver_(clock, heap, collector_),
+      background_(safepoint),
+      old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {}
 
-void Conductor::collect_for_nursery(MutatorState& self) {
+void Conductor::collect_by_trigger(MutatorState& self) {
   run(
       &self, [this] { return judge(); }, 0);
 }
@@ -48,10 +54,14 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   }
   const std::uint64_t stopped = clock_.now_ns();
   ready();
-  CollectionReport report = carry_out(choose());
+  const Verdict verdict = choose();
+  const Bytes taken = used_up_to(verdict.last);
+  CollectionReport report = carry_out(verdict, stopped);
   report.to_safepoint_ns = stopped - asked;
   report.pause_ns = clock_.now_ns() - stopped;
+  learn(report, taken);
   note(report);
+  verify_after(report);  // what it takes is nobody's pause
   safepoint_.go(self);
   return report;
 }
@@ -80,39 +90,90 @@ void Conductor::ready() {
   }
 }
 
-Verdict Conductor::judge() {
+std::array<Bytes, kMaxGenerations> Conductor::used() const {
   std::array<Bytes, kMaxGenerations> used{};
   for (std::uint32_t generation = 0; generation <= heap_.oldest(); ++generation) {
     used[generation] = heap_.used(generation);
   }
-  return trigger_.judge(used);
+  return used;
 }
 
-CollectionReport Conductor::carry_out(const Verdict& verdict) {
-  const bool full = verdict.last >= heap_.oldest();
-  const CollectionReport report = full ? collector_.collect_full(verdict.trigger, verdict.compact)
-                                       : collector_.collect_young(verdict.last, verdict.trigger);
-  trigger_.learn(report, heap_.used(heap_.oldest()));
+Bytes Conductor::used_up_to(std::uint32_t last) const {
+  Bytes sum;
+  for (std::uint32_t k = 0; last != Verdict::kNone && k <= std::min(last, heap_.oldest()); ++k) {
+    sum += heap_.used(k);
+  }
+  return sum;
+}
+
+CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stopped_ns) {
+  CollectionReport report{.collected = CollectionReport::kNothing, .trigger = verdict.trigger};
+  if (verdict.last == Verdict::kNone) {
+    step_cycle(report, stopped_ns);
+  } else if (verdict.last >= heap_.oldest()) {
+    driver_.abandon();
+    report = collector_.collect_full(verdict.trigger, verdict.compact);
+  } else {
+    report = collector_.collect_young(verdict.last, verdict.trigger);
+    step_cycle(report, stopped_ns);
+  }
+  const Bytes old = heap_.used(heap_.oldest());
+  if (verdict.last != Verdict::kNone || report.full) {
+    trigger_.learn(report, old);
+  }
+  old_room_.store(static_cast<std::int64_t>(trigger_.old_limit().count()) -
+                      static_cast<std::int64_t>(old.count()),
+                  std::memory_order_relaxed);
+  return report;
+}
+
+void Conductor::verify_after(const CollectionReport& report) {
   if (options_.verify || kVerify) {
     const Result<void> verified = verify(heap_);
     if (!verified) {
-      fail("after a " + std::string(full ? "full" : "young") +
+      fail("after a " + std::string(report.full ? "full" : "young") +
            " collection: " + verified.failure().message);
     }
   }
-  return report;
+}
+
+void Conductor::learn(const CollectionReport& report, Bytes taken) {
+  if (options_.mode == Mode::kManual || !heap_.has_nursery()) {
+    return;
+  }
+  if (report.full) {
+    return;  // what it copied is not what its stop cost
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!nursery_asked_.is_zero()) {
+      pause_budget_.limit_nursery(std::exchange(nursery_asked_, {}));
+    }
+  }
+  pause_budget_.learn(taken, report.bytes_copied + report.bytes_promoted, report.pause_ns);
+  heap_.young().resize_nursery(pause_budget_.nursery());
+  trigger_.limit_middle(pause_budget_.survivors());
+}
+
+void Conductor::resize_nursery(Bytes nursery) {
+  const std::scoped_lock lock(mutex_);
+  nursery_asked_ = nursery;
+  heap_.young().resize_nursery(nursery);
 }
 
 void Conductor::note(const CollectionReport& report) {
   const std::scoped_lock lock(mutex_);
   last_ = report;
   Statistics& sum = account_;
-  ++sum.collections;
-  ++(report.full ? sum.full_collections : sum.young_collections);
-  ++sum.collections_by_trigger[static_cast<std::size_t>(report.trigger)];
-  ++sum.collections_by_generation[report.collected];
   sum.pauses.add(report.pause_ns);
+  sum.pause_target_misses += report.pause_ns > options_.max_pause_ns ? 1 : 0;
   sum.to_safepoint.add(report.to_safepoint_ns);
+  if (!(report.collected == CollectionReport::kNothing)) {
+    ++sum.collections;
+    ++(report.full ? sum.full_collections : sum.young_collections);
+    ++sum.collections_by_trigger[static_cast<std::size_t>(report.trigger)];
+    ++sum.collections_by_generation[report.collected];
+  }
   sum.bytes_copied += report.bytes_copied;
   sum.bytes_promoted += report.bytes_promoted;
   sum.cards_scanned += report.cards_scanned;
@@ -144,6 +205,10 @@ void Conductor::account(Statistics& statistics) const {
   const std::scoped_lock lock(mutex_);
   statistics = account_;
   statistics.bytes_allocated = Bytes{bytes_of_ended_};
+  const Bytes in_cycles = statistics.cycles.bytes_allocated;
+  statistics.cycles = driver_.statistics();
+  statistics.cycles.bytes_allocated = in_cycles;
+  statistics.pause_target_misses += statistics.cycles.slices.count_above(options_.max_pause_ns);
 }
 
 }  // namespace tenure

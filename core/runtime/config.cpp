@@ -32,7 +32,21 @@ Result<void> set(Config& config, const Option& option, std::string_view value,
 
 }  // namespace
 
-std::string_view to_string(Mode mode) { return mode == Mode::kManual ? "manual" : "automatic"; }
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::kManual:
+      return "manual";
+    case Mode::kAutomatic:
+      return "automatic";
+    case Mode::kIncremental:
+      return "incremental";
+    case Mode::kConcurrent:
+      return "concurrent";
+    case Mode::kAdaptive:
+      return "adaptive";
+  }
+  return "unknown";
+}
 
 Result<Config> parse_config(std::string_view text, const Config& base) {
   Config config = base;

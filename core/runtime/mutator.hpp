@@ -37,6 +37,7 @@ struct MutatorState {
   std::vector<ObjectIndex> new_owners;     // since the last stop
   Presence presence = Presence::kRunning;  // guarded by the safepoint
   bool constructing = false;               // a constructor runs, and must not allocate
+  bool is_background = false;              // the library's own thread: it holds no object
   /// In buffers, the current one whole, and born old. Written by its own thread alone.
   std::atomic<std::uint64_t> bytes_allocated{0};
 };

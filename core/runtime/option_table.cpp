@@ -97,7 +97,8 @@ std::string write_flag(const Config& config) {
 }
 
 bool read_mode(Config& config, std::string_view text) {
-  for (const Mode mode : {Mode::kManual, Mode::kAutomatic}) {
+  for (const Mode mode :
+       {Mode::kManual, Mode::kAutomatic, Mode::kIncremental, Mode::kConcurrent, Mode::kAdaptive}) {
     if (text == to_string(mode)) {
       config.mode = mode;
       return true;
@@ -120,8 +121,8 @@ constexpr std::uint64_t operator""_G(unsigned long long count) { return count <<
 constexpr std::uint64_t kMax = kUnlimited.count();
 
 constexpr std::array kOptions{
-    Option{"mode", "TENURE_MODE", "manual or automatic", "who starts a collection", read_mode,
-           write_mode},
+    Option{"mode", "TENURE_MODE", "manual, automatic, incremental, concurrent or adaptive",
+           "who starts a collection, and who marks", read_mode, write_mode},
     Option{"generations", "TENURE_GENERATIONS", "1 to 8",
            "generations; with 1 there is no nursery and nothing moves",
            read_count<&Config::generations, 1, kMaxGenerations>, write_count<&Config::generations>},
@@ -139,6 +140,9 @@ constexpr std::array kOptions{
     Option{"large_object", "TENURE_LARGE_OBJECT", "1KiB to 128KiB",
            "objects at least this big are born old", read_bytes<&Config::large_object, 1_K, 128_K>,
            write_bytes<&Config::large_object>},
+    Option{"max_pause_us", "TENURE_MAX_PAUSE_US", "10 to 60000000",
+           "microseconds that no stop and no slice should pass",
+           read_count<&Config::max_pause_us, 10, 60'000'000>, write_count<&Config::max_pause_us>},
     Option{"gc_workers", "TENURE_GC_WORKERS", "0 to 64",
            "threads that share a collection's work; 0: one a core, 16 at most",
            read_count<&Config::gc_workers, 0, 64>, write_count<&Config::gc_workers>},

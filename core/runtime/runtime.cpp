@@ -55,11 +55,13 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
   }
   state->heap_ = std::move(*heap);
   state->conductor_ =
-      std::make_unique<Conductor>(host_platform(), *state->heap_, state->safepoint_,
+      std::make_unique<Conductor>(*state, host_platform(), *state->heap_, state->safepoint_,
                                   ConductorOptions{.trigger = {.generations = config.generations,
                                                                .nursery = config.nursery,
                                                                .old_start = config.old_start},
                                                    .workers = workers_for(config),
+                                                   .mode = config.mode,
+                                                   .max_pause_ns = config.max_pause_us * 1000,
                                                    .verify = config.verify});
   return state;
 }
@@ -83,10 +85,12 @@ CloseReport RuntimeState::close() {
   if (!open_.exchange(false, std::memory_order_acq_rel) || heap_ == nullptr) {
     return report;
   }
+  conductor_->end_background(self());
   check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
         "a runtime was closed while another thread's mutator was attached to it");
   conductor_->in_stop(self(),
                       [&] { report.payloads_returned = heap_->owners().retire_all().payloads; });
+  conductor_->dismiss_team();
   report.handles_outstanding = heap_->roots().handles().count();
   heap_->roots().handles().clear();
   report.pins_outstanding = heap_->roots().pins().count();
@@ -176,7 +180,7 @@ Result<void> Runtime::resize_nursery(Bytes nursery) {
                                               " that were reserved for it"};
   }
   if (state_->heap().has_nursery()) {
-    state_->heap().young().resize_nursery(nursery);
+    state_->conductor().resize_nursery(nursery);
   }
   return {};
 }

@@ -1,5 +1,7 @@
 #include "core/runtime/safepoint.hpp"
 
+#include <algorithm>
+
 #include "core/base/check.hpp"
 
 namespace tenure {
@@ -97,7 +99,9 @@ void Safepoint::come_back(MutatorState& mutator) {
 
 std::uint32_t Safepoint::count() const {
   const Lock lock(mutex_);
-  return static_cast<std::uint32_t>(mutators_.size());
+  return static_cast<std::uint32_t>(
+      std::count_if(mutators_.begin(), mutators_.end(),
+                    [](const MutatorState* mutator) { return !mutator->is_background; }));
 }
 
 }  // namespace tenure

@@ -66,6 +66,7 @@ class Safepoint {
     }
     look(mutators_);
   }
+  /// Mutators attached, the library's own thread left out.
   [[nodiscard]] std::uint32_t count() const;
 
  private:

@@ -50,10 +50,10 @@ Statistics Runtime::statistics() const {
     for (const MutatorState* mutator : mutators) {
       statistics.bytes_allocated += Bytes{mutator->bytes_allocated.load(std::memory_order_relaxed)};
     }
-    statistics.mutators = static_cast<std::uint32_t>(mutators.size());
     statistics.fragmentation = heap.fragmentation().ratio();
     statistics.root_callbacks = heap.roots().callbacks().count();
   });
+  statistics.mutators = state.safepoint().count();
   statistics.heap_committed = heap.committed();
   statistics.heap_limit = heap.limit();
   statistics.handles = heap.roots().handles().count();

@@ -17,8 +17,11 @@ namespace tenure {
 
 /// Who starts a collection, and who marks.
 enum class Mode : std::uint8_t {
-  kManual,     // the caller alone; past a full nursery objects are born old
-  kAutomatic,  // the triggers; each collection in one stop
+  kManual,       // the caller alone; past a full nursery objects are born old
+  kAutomatic,    // the triggers; one stop each, but for markings that would pass the pause target
+  kIncremental,  // the triggers; the oldest generation is marked in slices, paid by allocation
+  kConcurrent,   // the triggers; a background thread marks it while mutators run
+  kAdaptive,  // the triggers; one stop, slices or the thread, whichever the measured rates favour
 };
 [[nodiscard]] std::string_view to_string(Mode mode);
 
@@ -36,6 +39,10 @@ struct Config {
   Bytes old_start{128u << 20};                // the oldest generation's first limit
   Bytes heap_limit{std::uint64_t{31} << 30};  // all objects together, without payloads
   Bytes large_object{32u << 10};              // objects at least this big are born old
+
+  /// What no stop and no slice should pass, in microseconds. Young collections take on less, markings
+  /// are spread over time; what is longer all the same is counted.
+  std::uint64_t max_pause_us = 10'000;
 
   /// Threads that share a collection's work, the collecting one included; 0: one a core, 16 at most.
   std::uint32_t gc_workers = 0;

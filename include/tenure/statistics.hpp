@@ -58,9 +58,26 @@ class PauseHistogram {
   std::uint64_t max_ns_ = 0;
 };
 
+/// Markings of the oldest generation that were spread over time.
+struct CycleStatistics {
+  std::uint64_t begun = 0;
+  std::uint64_t ended = 0;         // each is a full collection
+  std::uint64_t abandoned = 0;     // a collection in one stop took their place
+  std::uint64_t ends_put_off = 0;  // stops that had no time to end one
+  std::uint64_t marking_ns = 0;    // from begin to end, of those that ended
+  std::uint64_t objects_marked = 0;
+  std::uint64_t cards_read = 0;         // again, because something was stored there
+  std::uint64_t cards_read_beside = 0;  // of these, while mutators ran
+  Bytes bytes_allocated{};              // by mutators, while one was under way
+  PauseHistogram slices;                // that mutators marked for, in incremental marking
+};
+
 /// One collection, from stop to go.
 struct CollectionReport {
-  std::uint32_t collected = 0;  // the generations 0 to this one
+  /// `collected` of a stop that only began a cycle, or failed to end one.
+  static constexpr std::uint32_t kNothing = ~std::uint32_t{0};
+
+  std::uint32_t collected = 0;  // the generations 0 to this one, or kNothing
   bool full = false;            // the oldest generation was marked too
   CollectionTrigger trigger = CollectionTrigger::kExplicitRequest;
   std::uint64_t pause_ns = 0;          // mutators stood still
@@ -134,6 +151,8 @@ struct Statistics {
 
   PauseHistogram pauses;
   PauseHistogram to_safepoint;
+  std::uint64_t pause_target_misses = 0;  // pauses and slices longer than `max_pause_us`
+  CycleStatistics cycles;
 
   Bytes bytes_allocated{};
   std::array<Bytes, kMaxGenerations> bytes_by_generation{};  // used: live, or not yet found dead

@@ -45,6 +45,20 @@ TEST(Team, LeavesOutMembersThatARunDoesNotWant) {
   EXPECT_EQ(calls[2], 100);
 }
 
+TEST(Team, StartsItsThreadsAgainAfterItWasDismissed) {
+  Team team(3);
+  std::array<std::atomic<int>, 3> calls{};
+
+  for (int round = 0; round < 50; ++round) {
+    team.run([&](std::uint32_t member) { ++calls[member]; });
+    team.dismiss();
+  }
+
+  for (const std::atomic<int>& count : calls) {
+    EXPECT_EQ(count, 50);
+  }
+}
+
 TEST(Team, ShowsEachMemberWhatWasWrittenBeforeAndTheCallerWhatTheyWrote) {
   Team team(2);
   std::array<std::uint64_t, 2> plain{};

@@ -105,8 +105,6 @@ TEST(GarbageCollector, RefusesAConfigurationByTheFieldThatIsWrong) {
   };
   EXPECT_TRUE(refused({.num_generations = 0}, "generations"));
   EXPECT_TRUE(refused({.num_generations = 9}, "generations"));
-  EXPECT_TRUE(refused({.mode = GcMode::kConcurrent}, "concurrent"));
-  EXPECT_TRUE(refused({.mode = GcMode::kIncremental}, "incremental"));
   EXPECT_TRUE(refused({.max_pause_time_ms = 0}, "max_pause_time_ms"));
   EXPECT_TRUE(refused({.young_gen_size_mb = 100, .heap_limit_mb = 100}, "nursery"));
 }

@@ -1,0 +1,100 @@
+#include "core/runtime/cycle_driver.hpp"
+
+namespace tenure {
+
+namespace {
+constexpr std::uint64_t kObjectsAtATime = 256;  // between looks at the clock; some 20 us
+}  // namespace
+
+bool CycleDriver::work(std::uint64_t deadline_ns) {
+  const Lock lock(work_, std::try_to_lock);
+  if (!lock || !wants_work()) {
+    return false;
+  }
+  work(lock, deadline_ns);
+  return true;
+}
+
+bool CycleDriver::work_slice(std::uint64_t deadline_ns) {
+  const Lock lock(work_, std::try_to_lock);
+  if (!lock || !wants_work()) {
+    return false;
+  }
+  const std::uint64_t begun = clock_.now_ns();
+  work(lock, deadline_ns);
+  statistics_.slices.add(clock_.now_ns() - begun);
+  return true;
+}
+
+void CycleDriver::work(const Lock&, std::uint64_t deadline_ns) {
+  const bool prepares = phase() == CyclePhase::kPreparing;
+  const std::uint64_t cards = collector_.cycle().cards_read();
+  do {
+    const bool done =
+        prepares ? heap_.prepare_marking() : collector_.cycle().advance(kObjectsAtATime);
+    if (done) {
+      phase_.store(prepares ? CyclePhase::kPrepared : CyclePhase::kRead, std::memory_order_release);
+      break;
+    }
+  } while (clock_.now_ns() < deadline_ns);
+  statistics_.cards_read_beside += collector_.cycle().cards_read() - cards;
+}
+
+CycleStatistics CycleDriver::statistics() const {
+  const Lock lock(work_);
+  return statistics_;
+}
+
+void CycleDriver::request(CollectionTrigger trigger) {
+  if (phase() == CyclePhase::kIdle) {
+    trigger_ = trigger;
+    phase_.store(CyclePhase::kPreparing, std::memory_order_release);
+  }
+}
+
+bool CycleDriver::step_in_stop(CollectionReport& report, std::uint64_t deadline_ns) {
+  const Lock lock(work_);
+  if (phase() == CyclePhase::kPrepared) {
+    begin();
+    return false;
+  }
+  return phase() == CyclePhase::kRead && end(report, deadline_ns);
+}
+
+void CycleDriver::begin() {
+  collector_.begin_cycle();
+  begun_ns_ = clock_.now_ns();
+  rounds_ = 0;
+  ++statistics_.begun;
+  phase_.store(CyclePhase::kMarking, std::memory_order_release);
+}
+
+bool CycleDriver::end(CollectionReport& report, std::uint64_t deadline_ns) {
+  ++rounds_;
+  const bool has_to_end = rounds_ > kMostRounds;
+  const bool ended = collector_.try_end_cycle(
+      report, [&] { return !has_to_end && clock_.now_ns() >= deadline_ns; });
+  if (!ended) {
+    ++statistics_.ends_put_off;
+    phase_.store(CyclePhase::kMarking, std::memory_order_release);
+    return false;
+  }
+  report.trigger = trigger_;
+  ++statistics_.ended;
+  statistics_.marking_ns += clock_.now_ns() - begun_ns_;
+  statistics_.objects_marked += report.objects_marked;
+  statistics_.cards_read += collector_.cycle().cards_read();
+  phase_.store(CyclePhase::kIdle, std::memory_order_release);
+  return true;
+}
+
+void CycleDriver::abandon() {
+  const Lock lock(work_);
+  if (phase() != CyclePhase::kIdle) {
+    statistics_.abandoned += collector_.cycle().is_under_way() ? 1 : 0;
+    collector_.cycle().abandon();
+    phase_.store(CyclePhase::kIdle, std::memory_order_release);
+  }
+}
+
+}  // namespace tenure

@@ -1,0 +1,87 @@
+// A cycle's course through a running program: what it waits for, who works on it and for how long.
+//
+//   idle -> preparing -> prepared -> marking -> read -> idle
+//           |  running    |  a stop   |  running  |  a stop: ended, or back to marking
+//
+// Invariant: the phase changes from `prepared` and `read` in stops alone, from `preparing` and
+// `marking` by the one thread that holds the work, running.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+
+#include "core/backend/platform.hpp"
+#include "core/gc/collector.hpp"
+#include "tenure/statistics.hpp"
+
+namespace tenure {
+
+enum class CyclePhase : std::uint8_t {
+  kIdle,
+  kPreparing,  // blocks are swept, mark bits cleared
+  kPrepared,   // wants a stop to begin
+  kMarking,    // references are followed, cards read again
+  kRead,       // knows of nothing more; wants a stop to end
+};
+
+class CycleDriver {
+ public:
+  CycleDriver(Platform& clock, Heap& heap, Collector& collector)
+      : clock_(clock), heap_(heap), collector_(collector) {}
+
+  [[nodiscard]] CyclePhase phase() const { return phase_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool wants_stop() const {
+    return phase() == CyclePhase::kPrepared || phase() == CyclePhase::kRead;
+  }
+  [[nodiscard]] bool wants_work() const {
+    return phase() == CyclePhase::kPreparing || phase() == CyclePhase::kMarking;
+  }
+
+  /// Works until `deadline_ns`, or until a stop is wanted. False where another thread is at it.
+  ///
+  /// threads  running mutators, and the background thread where it counts as one
+  bool work(std::uint64_t deadline_ns);
+  /// The same, counted as a slice that a mutator stood still for.
+  bool work_slice(std::uint64_t deadline_ns);
+
+  /// Anyone, at any time; waits for a slice under way.
+  [[nodiscard]] CycleStatistics statistics() const;
+
+  // Stopped world.
+
+  /// Asks for a cycle, if none is under way.
+  void request(CollectionTrigger trigger);
+
+  /// Takes the step that waits for a stop. A young collection has just ended, in the same stop.
+  ///
+  /// deadline_ns   when ending has to be given up
+  /// returns       whether the cycle ended; then its part is in `report`
+  bool step_in_stop(CollectionReport& report, std::uint64_t deadline_ns);
+
+  /// A collection in one stop takes the cycle's place.
+  void abandon();
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  void work(const Lock&, std::uint64_t deadline_ns);
+  void begin();
+  [[nodiscard]] bool end(CollectionReport& report, std::uint64_t deadline_ns);
+
+  // After so many stops without time to end, the next one takes the time. Each hands the marking what
+  // it found, so that only a program that hides references faster than they are read comes here.
+  static constexpr std::uint32_t kMostRounds = 16;
+
+  Platform& clock_;
+  Heap& heap_;
+  Collector& collector_;
+  std::atomic<CyclePhase> phase_{CyclePhase::kIdle};
+  mutable std::mutex work_;  // held by the thread that works on the cycle
+  CollectionTrigger trigger_ = CollectionTrigger::kPromotionThreshold;
+  std::uint64_t begun_ns_ = 0;
+  std::uint32_t rounds_ = 0;    // stops that tried to end it
+  CycleStatistics statistics_;  // guarded by work_
+};
+
+}  // namespace tenure

@@ -1,0 +1,252 @@
+// The five modes, told apart by what they do on one load.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tenure/inspect.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+namespace {
+
+struct Node {
+  Ref<Node> next;
+  Ref<Node> other;
+  std::uint64_t id = 0;
+  static auto tenure_type() { return describe("Node", &Node::next, &Node::other); }
+};
+
+// Lists in the slots of one array that lives long: a step cuts one off, hangs a fresh one in, or moves
+// the rest of one to another, so that references go from old to old behind the marker's back.
+class Lists {
+ public:
+  Lists(Mutator& mutator, std::uint32_t slots, std::uint64_t seed)
+      : mutator_(mutator),
+        random_(seed),
+        slots_(make_array<Node>(mutator, slots)),
+        shadow_(slots) {}
+
+  void step() {
+    const auto at = static_cast<std::uint32_t>(random_() % shadow_.size());
+    const auto to = static_cast<std::uint32_t>(random_() % shadow_.size());
+    const std::uint64_t dice = random_() % 16;
+    if (dice == 0) {
+      (*slots_)[at] = nullptr;
+      shadow_[at].clear();
+    } else if (dice < 4) {
+      move_rest(at, to);
+    } else {
+      push(at);
+    }
+  }
+
+  [[nodiscard]] std::string compare() const {
+    for (std::uint32_t at = 0; at < shadow_.size(); ++at) {
+      const Node* node = (*slots_)[at].get();
+      for (auto id = shadow_[at].rbegin(); id != shadow_[at].rend(); ++id) {
+        if (node == nullptr || node->id != *id) {
+          return "slot " + std::to_string(at) + " has lost node " + std::to_string(*id);
+        }
+        node = node->next.get();
+      }
+      if (node != nullptr) {
+        return "slot " + std::to_string(at) + " has a node too many";
+      }
+    }
+    return {};
+  }
+
+ private:
+  void push(std::uint32_t at) {
+    const Local<Node> node = make<Node>(mutator_);
+    node->id = ++last_;
+    node->next = (*slots_)[at];
+    (*slots_)[at] = node;
+    shadow_[at].push_back(last_);
+  }
+  void move_rest(std::uint32_t from, std::uint32_t to) {
+    if (from == to || shadow_[from].size() < 2) {
+      return;
+    }
+    (*slots_)[to] = (*slots_)[from]->next;
+    (*slots_)[from]->next = nullptr;
+    shadow_[to] = shadow_[from];
+    shadow_[to].pop_back();
+    shadow_[from].erase(shadow_[from].begin(), shadow_[from].end() - 1);
+  }
+
+  Mutator& mutator_;
+  std::mt19937_64 random_;
+  Local<RefArray<Node>> slots_;
+  std::vector<std::vector<std::uint64_t>> shadow_;  // ids by slot, the newest last
+  std::uint64_t last_ = 0;
+};
+
+Config load(Mode mode) {
+  return {.mode = mode,
+          .generations = 2,
+          .promotion_age = 1,
+          .nursery = 256_KiB,
+          .old_start = 1_MiB,
+          .max_pause_us = 2000,
+          .device = "host"};
+}
+
+std::size_t threads_of_process() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    count += entry.exists() ? 1 : 0;
+  }
+  return count;
+}
+
+// Runs the load until `enough`, and gives the statistics.
+template <class Enough>
+Statistics run(Runtime& runtime, std::uint64_t seed, Enough enough) {
+  Mutator mutator(runtime);
+  Lists lists(mutator, 2500, seed);
+  for (int k = 0; k < 3000 && !enough(runtime.statistics()); ++k) {
+    for (int step = 0; step < 2000; ++step) {
+      lists.step();
+    }
+  }
+  EXPECT_EQ(lists.compare(), "") << "seed " << seed;
+  const Statistics statistics = runtime.statistics();
+  EXPECT_TRUE(enough(statistics)) << "seed " << seed;
+  (void)value_or_throw(runtime.collect());
+  EXPECT_EQ(lists.compare(), "") << "seed " << seed << ", after a full collection";
+  EXPECT_TRUE(verify_heap(runtime).ok()) << "seed " << seed;
+  return statistics;
+}
+
+bool has_two_cycles(const Statistics& statistics) { return statistics.cycles.ended >= 2; }
+
+TEST(Modes, ManualCollectsNothingByItselfAndHasNoThread) {
+  Runtime runtime = value_or_throw(Runtime::open(load(Mode::kManual)));
+  const std::size_t before = threads_of_process();
+  Mutator mutator(runtime);
+  Lists lists(mutator, 100, 1);
+
+  for (int step = 0; step < 200'000; ++step) {
+    lists.step();
+  }
+
+  EXPECT_EQ(runtime.statistics().collections, 0u);
+  EXPECT_EQ(threads_of_process(), before);
+}
+
+TEST(Modes, AutomaticMarksInOneStopWhatFitsThePauseTarget) {
+  Config config = load(Mode::kAutomatic);
+  config.max_pause_us = 1'000'000;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+
+  const Statistics statistics =
+      run(runtime, 2, [](const Statistics& so_far) { return so_far.full_collections >= 3; });
+
+  EXPECT_EQ(statistics.cycles.begun, 0u);
+}
+
+TEST(Modes, AutomaticSlicesWhatDoesNot) {
+  Config config = load(Mode::kAutomatic);
+  config.max_pause_us = 1000;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+
+  const Statistics statistics = run(runtime, 3, has_two_cycles);
+
+  EXPECT_GT(statistics.cycles.slices.count(), 0u);
+}
+
+TEST(Modes, IncrementalMarksInSlicesWithoutAThread) {
+  Config config = load(Mode::kIncremental);
+  config.gc_workers = 1;
+  const std::size_t before = threads_of_process();
+  Runtime runtime = value_or_throw(Runtime::open(config));
+  std::size_t during = 0;
+
+  const Statistics statistics = run(runtime, 4, [&](const Statistics& so_far) {
+    during = std::max(during, threads_of_process());
+    return has_two_cycles(so_far);
+  });
+
+  EXPECT_GE(statistics.cycles.slices.count(), 8 * statistics.cycles.ended);
+  EXPECT_GT(statistics.cycles.bytes_allocated.count(), 0u);
+  EXPECT_GT(statistics.cycles.cards_read, 0u);
+  EXPECT_EQ(during, before);
+}
+
+TEST(Modes, ConcurrentMarksOnAThreadWhileMutatorsAllocate) {
+  const std::size_t before = threads_of_process();
+  Runtime runtime = value_or_throw(Runtime::open(load(Mode::kConcurrent)));
+
+  const Statistics statistics = run(runtime, 5, has_two_cycles);
+
+  EXPECT_EQ(statistics.cycles.slices.count(), 0u);
+  EXPECT_GT(statistics.cycles.bytes_allocated.count(), 0u);
+  EXPECT_GT(threads_of_process(), before);
+  runtime.close();
+  EXPECT_EQ(threads_of_process(), before);
+}
+
+TEST(Modes, AdaptiveSpreadsAMarkingThatWouldPassThePauseTarget) {
+  Config config = load(Mode::kAdaptive);
+  config.max_pause_us = 1000;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+
+  run(runtime, 6, has_two_cycles);
+}
+
+TEST(Modes, MarkBesideMutatorsOfOneGenerationAlone) {
+  for (const Mode mode : {Mode::kIncremental, Mode::kConcurrent}) {
+    Config config = load(mode);
+    config.generations = 1;
+    Runtime runtime = value_or_throw(Runtime::open(config));
+
+    run(runtime, 7, has_two_cycles);
+  }
+}
+
+TEST(Modes, LoseNothingWithSeveralMutators) {
+  for (const Mode mode : {Mode::kIncremental, Mode::kConcurrent, Mode::kAdaptive}) {
+    Runtime runtime = value_or_throw(Runtime::open(load(mode)));
+    std::vector<std::thread> threads;
+    std::atomic<std::uint64_t> faults{0};
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      threads.emplace_back([&runtime, &faults, seed] {
+        Mutator mutator(runtime);
+        Lists lists(mutator, 1000, seed);
+        for (int k = 0; k < 100 && runtime.statistics().cycles.ended < 3; ++k) {
+          for (int step = 0; step < 2000; ++step) {
+            lists.step();
+          }
+          faults += lists.compare().empty() ? 0 : 1;
+        }
+      });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    EXPECT_EQ(faults, 0u) << to_string(mode);
+    EXPECT_GT(runtime.statistics().cycles.ended, 0u) << to_string(mode);
+  }
+}
+
+TEST(Modes, EndACycleWithTheProgram) {
+  for (int k = 0; k < 5; ++k) {
+    Runtime runtime = value_or_throw(Runtime::open(load(Mode::kConcurrent)));
+    Mutator mutator(runtime);
+    Lists lists(mutator, 2500, 9);
+    while (runtime.statistics().cycles.begun == 0) {
+      for (int step = 0; step < 1000; ++step) {
+        lists.step();
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tenure
