@@ -8,7 +8,9 @@ import json
 import os
 import pathlib
 import pty
+import re
 import resource
+import shlex
 import stat
 import subprocess
 import sys
@@ -267,6 +269,31 @@ class Stress(Case):
     def test_collects_at_every_allocation_when_asked(self):
         done = run("stress", "--seed", "5", "--ops", "2000", "--set", "collect_every=1,verify=on")
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_runs_every_mode_that_there_is(self):
+        done = run("stress", "--ops", "5000", "--mode", "all")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for mode in ("manual", "automatic"):
+            self.assertIn(f", {mode}, ", done.stdout)
+
+    def test_runs_threads_that_post_to_each_other(self):
+        done = run("stress", "--ops", "20000", "--threads", "2..4", "--generations", "1..3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("nothing lost, nothing left"), 9)
+
+    def test_says_how_to_run_a_failing_seed_again(self):
+        # A heap too small for what the draws keep alive.
+        limit = ("--set", "heap_limit=2MiB,nursery=256KiB,old_start=1MiB")
+        done = run("stress", "--seed", "7", "--ops", "200000", "--mode", "manual", *limit)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        command = re.search(r"again with: tenure (.*)\n", done.stderr).group(1)
+        again = run(*shlex.split(command))
+        self.assertEqual((again.returncode, again.stderr), (1, done.stderr))
+
+    def test_refuses_modes_generations_and_threads_that_are_none(self):
+        for option, value in (("--mode", "sometimes"), ("--generations", "9"), ("--generations", "0"),
+                              ("--threads", "0"), ("--threads", "4..1")):
+            self.expect_refusal(run("stress", "--ops", "10", option, value), value)
 
     def test_ends_with_the_largest_seed(self):
         done = run("stress", "--seed", 2**64 - 1, "--ops", "10")

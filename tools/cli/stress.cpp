@@ -2,9 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <charconv>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "tenure/runtime.hpp"
 #include "tools/cli/commands.hpp"
@@ -19,10 +24,13 @@ namespace {
 struct Options {
   std::string seeds = "1";
   std::string operations = "1000000";
+  std::string mode;         // empty: as configured
+  std::string generations;  // likewise
+  std::string threads = "1";
   std::string settings;
 };
 
-struct SeedRange {
+struct Range {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
 };
@@ -34,17 +42,42 @@ bool read_number(const std::string& from, std::uint64_t& to) {
 }
 
 // "7" or "1..20".
-Result<SeedRange> parse_seeds(const std::string& text) {
+Result<Range> parse_range(const char* option, const std::string& text, std::uint64_t least,
+                          std::uint64_t most) {
   const std::size_t dots = text.find("..");
   const std::string first = text.substr(0, dots);
   const std::string last = dots == std::string::npos ? first : text.substr(dots + 2);
-  SeedRange range;
+  Range range;
   if (!read_number(first, range.first) || !read_number(last, range.last) ||
-      range.first > range.last) {
+      range.first > range.last || range.first < least || range.last > most) {
     return Error{ErrorCode::kBadArgument,
-                 "--seed takes a number or a range, as in 7 or 1..20, not \"" + text + "\""};
+                 fmt::format("{} takes a number or a range, as in 7 or 1..20, of {} to {}, not "
+                             "\"{}\"",
+                             option, least, most, text)};
   }
   return range;
+}
+
+// The modes that the option table names: "manual, automatic or incremental".
+std::vector<std::string> all_modes() {
+  std::vector<std::string> modes;
+  for (const ConfigRow& row : describe(Config{})) {
+    if (row.name != "mode") {
+      continue;
+    }
+    std::string word;
+    for (const char character : std::string(row.range) + " ") {
+      if (character != ' ' && character != ',') {
+        word += character;
+      } else {
+        if (!word.empty() && word != "or") {
+          modes.push_back(word);
+        }
+        word.clear();
+      }
+    }
+  }
+  return modes;
 }
 
 // A heap small enough that every collection happens, unless the user says otherwise.
@@ -57,43 +90,164 @@ Config small_config() {
   return config;
 }
 
-// Gives what is wrong, or nothing.
-std::string run_seed(std::uint64_t seed, std::uint64_t operations, Runtime& runtime) {
-  Mutator mutator(runtime);
-  StressGraph graph(runtime, mutator, seed);
-  ProgressBar bar(fmt::format("seed {}", seed));
-  for (std::uint64_t done = 0; done < operations; ++done) {
-    if (std::string fault = graph.step(); !fault.empty()) {
+struct Load {
+  std::uint64_t seed = 1;
+  std::uint64_t operations = 0;
+  std::uint32_t threads = 1;
+};
+
+// One graph's operations. Gives what is wrong, or nothing; ends early where another graph failed.
+std::string work(StressGraph& graph, Mutator& mutator, std::uint64_t operations, ProgressBar* bar,
+                 const std::atomic<bool>& failed) {
+  graph.work_with(mutator);
+  try {
+    for (std::uint64_t done = 0; done < operations && !failed.load(); ++done) {
+      if (std::string fault = graph.step(); !fault.empty()) {
+        return fault;
+      }
+      constexpr std::uint64_t kShowEvery = 4096;
+      if (bar != nullptr && done % kShowEvery == 0) {
+        bar->show(done, operations);
+      }
+    }
+  } catch (const std::exception& error) {  // what `make` throws where the heap is full
+    return error.what();
+  }
+  return graph.compare_all();
+}
+
+// A graph a thread. The first fault, or nothing.
+std::string work_beside(Runtime& runtime, const Load& load,
+                        std::vector<std::unique_ptr<StressGraph>>& graphs) {
+  std::atomic<bool> failed{false};
+  std::vector<std::string> faults(graphs.size());
+  std::vector<std::thread> threads;
+  for (std::size_t k = 0; k < graphs.size(); ++k) {
+    threads.emplace_back([&, k] {
+      Mutator mutator(runtime);
+      faults[k] = work(*graphs[k], mutator, load.operations / load.threads, nullptr, failed);
+      if (!faults[k].empty()) {
+        failed.store(true);
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (const std::string& fault : faults) {
+    if (!fault.empty()) {
       return fault;
     }
-    constexpr std::uint64_t kShowEvery = 4096;
-    if (done % kShowEvery == 0) {
-      bar.show(done, operations);
-    }
   }
-  if (std::string fault = graph.compare_all(); !fault.empty()) {
-    return fault;
-  }
-  graph.drop_all();
-  if (std::string fault = graph.compare_all(); !fault.empty()) {
-    return fault;
-  }
-  const Statistics statistics = runtime.statistics();
-  fmt::print(
-      "seed {}: {} operations, {} young and {} full collections, longest pause {}: nothing "
-      "lost, nothing left\n",
-      seed, grouped(operations), grouped(statistics.young_collections),
-      grouped(statistics.full_collections), duration(statistics.pauses.max_ns()));
   return {};
 }
 
+// Gives what is wrong, or nothing.
+std::string run_load(const Load& load, Runtime& runtime) {
+  std::optional<StressMail> mail;
+  if (load.threads > 1) {
+    mail.emplace();
+  }
+  std::vector<std::unique_ptr<StressGraph>> graphs;
+  for (std::uint32_t number = 0; number < load.threads; ++number) {
+    graphs.push_back(
+        std::make_unique<StressGraph>(runtime, load.seed, number, mail ? &*mail : nullptr));
+  }
+  std::string fault;
+  if (load.threads == 1) {
+    Mutator mutator(runtime);
+    ProgressBar bar(fmt::format("seed {}", load.seed));
+    fault = work(*graphs[0], mutator, load.operations, &bar, false);
+  } else {
+    fault = work_beside(runtime, load, graphs);
+  }
+  if (!fault.empty()) {
+    return fault;
+  }
+  StressCounts wanted;
+  while (mail && mail->take()) {  // what nobody took is nobody's
+  }
+  for (const auto& graph : graphs) {
+    wanted.add(graph->count());
+  }
+  if (fault = compare_heap(runtime, wanted); !fault.empty()) {
+    return fault;
+  }
+  for (const auto& graph : graphs) {
+    graph->drop_all();
+  }
+  return compare_heap(runtime, {});
+}
+
+// What makes the same draws again, whatever the environment says then.
+std::string command_for(const Load& load, const Config& config) {
+  std::string settings;
+  const std::vector<ConfigRow> usual = describe(small_config());
+  const std::vector<ConfigRow> rows = describe(config);
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    if (rows[k].value != usual[k].value && rows[k].name != "mode" &&
+        rows[k].name != "generations") {
+      settings += (settings.empty() ? "" : ",") + std::string(rows[k].name) + "=" + rows[k].value;
+    }
+  }
+  return fmt::format("tenure stress --seed {} --ops {} --mode {} --generations {} --threads {}{}",
+                     load.seed, load.operations, to_string(config.mode), config.generations,
+                     load.threads, settings.empty() ? "" : " --set '" + settings + "'");
+}
+
+// Gives an exit code.
+int run_once(const Load& load, const Config& config) {
+  Result<Runtime> runtime = Runtime::open(config);
+  if (!runtime) {
+    return refuse(runtime.failure());
+  }
+  if (const std::string fault = run_load(load, *runtime); !fault.empty()) {
+    fmt::print(stderr, "tenure: seed {} {}\n", load.seed, fault);
+    fmt::print(stderr, "tenure: again with: {}\n", command_for(load, config));
+    if (load.threads > 1) {
+      fmt::print(stderr, "tenure: each thread draws the same again; how they meet may differ\n");
+    }
+    return kFound;
+  }
+  const Statistics statistics = runtime->statistics();
+  fmt::print(
+      "seed {}, {}, generations {}, threads {}: {} operations, {} young and {} full collections, "
+      "{} compactions, longest pause {}: nothing lost, nothing left\n",
+      load.seed, to_string(config.mode), config.generations, load.threads, grouped(load.operations),
+      grouped(statistics.young_collections), grouped(statistics.full_collections),
+      grouped(statistics.compactions), duration(statistics.pauses.max_ns()));
+  return kOk;
+}
+
+int run_modes(const Load& load, const Config& base, const std::vector<std::string>& modes,
+              const Range& generations) {
+  for (const std::string& mode : modes) {
+    for (std::uint64_t count = generations.first; count <= generations.last; ++count) {
+      const Result<Config> config =
+          parse_config(fmt::format("mode={},generations={}", mode, count), base);
+      if (!config) {
+        return refuse(config.failure());
+      }
+      if (const int code = run_once(load, *config); code != kOk) {
+        return code;
+      }
+    }
+  }
+  return kOk;
+}
+
 int run(const Options& options) {
-  const Result<SeedRange> seeds = parse_seeds(options.seeds);
+  constexpr std::uint64_t kMostThreads = 64;
+  const Result<Range> seeds = parse_range("--seed", options.seeds, 0, ~std::uint64_t{0});
   if (!seeds) {
     return refuse(seeds.failure());
   }
-  std::uint64_t operations = 0;
-  if (!read_number(options.operations, operations)) {
+  const Result<Range> threads = parse_range("--threads", options.threads, 1, kMostThreads);
+  if (!threads) {
+    return refuse(threads.failure());
+  }
+  Load load;
+  if (!read_number(options.operations, load.operations)) {
     return refuse(Error{ErrorCode::kBadArgument,
                         "--ops takes a number up to 2^64, not \"" + options.operations + "\""});
   }
@@ -101,18 +255,24 @@ int run(const Options& options) {
   if (!config) {
     return refuse(config.failure());
   }
-  for (std::uint64_t seed = seeds->first;; ++seed) {
-    Result<Runtime> runtime = Runtime::open(*config);
-    if (!runtime) {
-      return refuse(runtime.failure());
+  const Result<Range> generations =
+      options.generations.empty()
+          ? Result<Range>(Range{config->generations, config->generations})
+          : parse_range("--generations", options.generations, 1, kMaxGenerations);
+  if (!generations) {
+    return refuse(generations.failure());
+  }
+  const std::string mode =
+      options.mode.empty() ? std::string(to_string(config->mode)) : options.mode;
+  const std::vector<std::string> modes = mode == "all" ? all_modes() : std::vector{mode};
+  for (load.seed = seeds->first;; ++load.seed) {
+    for (std::uint64_t count = threads->first; count <= threads->last; ++count) {
+      load.threads = static_cast<std::uint32_t>(count);
+      if (const int code = run_modes(load, *config, modes, *generations); code != kOk) {
+        return code;
+      }
     }
-    if (const std::string fault = run_seed(seed, operations, *runtime); !fault.empty()) {
-      fmt::print(stderr, "tenure: seed {} {}\n", seed, fault);
-      fmt::print(stderr, "tenure: again with: tenure stress --seed {} --ops {}{}\n", seed,
-                 operations, options.settings.empty() ? "" : " --set " + options.settings);
-      return kFound;
-    }
-    if (seed == seeds->last) {  // Why not in the loop's head: the last may be the largest there is
+    if (load.seed == seeds->last) {  // Why here: the last may be the largest there is
       return kOk;
     }
   }
@@ -125,6 +285,10 @@ Command add_stress(CLI::App& app) {
   app.add_option("--seed", options->seeds, "a seed, or a range of them, as in 1..20")
       ->capture_default_str();
   app.add_option("--ops", options->operations, "operations for each seed")->capture_default_str();
+  app.add_option("--mode", options->mode, "a mode, or all of them, one after the other: all");
+  app.add_option("--generations", options->generations, "a number of generations, or 1..8");
+  app.add_option("--threads", options->threads, "threads, each with a graph of its own, or 1..4")
+      ->capture_default_str();
   app.add_option("--set", options->settings,
                  "runtime options, as in generations=1,collect_every=100");
   return [options] { return run(*options); };
