@@ -87,8 +87,8 @@ Result<void> check_config(const Config& config) {
     Config scratch;
     const std::string value = option.write(config);
     if (!option.read(scratch, value)) {
-      return bad(std::string(option.name) + " is " + value + "; it takes " +
-                 std::string(option.range));
+      return bad(std::string(option.name) + " is " + (value.empty() ? "empty" : value) +
+                 "; it takes " + std::string(option.range));
     }
   }
   if (config.generations > 1 && config.nursery * 2 > config.heap_limit) {

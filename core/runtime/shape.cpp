@@ -83,7 +83,9 @@ bool Tensor::is_contiguous() const {
     if (extent(axis) != 1 && stride(axis) != expected) {
       return false;
     }
-    expected *= extent(axis);
+    if (__builtin_mul_overflow(expected, extent(axis), &expected)) {
+      return false;
+    }
   }
   return true;
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "core/base/check.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/heap/owners.hpp"
 #include "core/runtime/state.hpp"
@@ -93,7 +94,10 @@ void set_row_major(Tensor& tensor, const Shape& shape) {
   std::int64_t step = 1;
   for (std::uint32_t axis = shape.rank(); axis-- > 0;) {
     strides[axis] = step;
-    step *= std::max<std::int64_t>(shape[axis], 1);
+    // Only a tensor without elements gets so far, and its strides lead nowhere.
+    if (__builtin_mul_overflow(step, std::max<std::int64_t>(shape[axis], 1), &step)) {
+      step = std::numeric_limits<std::int64_t>::max();
+    }
   }
   TensorAccess::set_strides(tensor, {strides.data(), shape.rank()});
 }
@@ -162,6 +166,9 @@ Result<Local<Tensor>> make_view(Mutator& mutator, const Local<Tensor>& base, con
                ", not " + std::to_string(strides.size()) + ", and an offset of 0 or more, not " +
                std::to_string(offset));
   }
+  if (const Result<Bytes> size = bytes_of(shape, base->element_type()); !size) {
+    return size.failure();  // strides of 0 repeat elements, and they are counted all the same
+  }
   const std::uint64_t element = bytes_of(base->element_type());
   const std::uint64_t first =
       TensorAccess::offset_of(*base) / element + static_cast<std::uint64_t>(offset);
@@ -201,8 +208,12 @@ void Tensor::used_on(StreamId stream) {
 
 void Tensor::release() {
   Tensor& owner = TensorAccess::owner_of(*this);
-  const Bytes freed = retire_payload(TensorAccess::payload_of(owner));
-  detail::current_core->state->runtime.note_released(freed);
+  MutatorState* const newest = detail::current_core->state;
+  check(newest != nullptr, "a tensor was released by a thread that has no mutator");
+  const HeapId heap = newest->runtime.heap().row(detail::object_at(&owner)).heap;
+  MutatorState* const mutator = mutator_of(newest, heap);
+  check(mutator != nullptr, "a tensor was released by a thread that has no mutator of its heap");
+  mutator->runtime.note_released(retire_payload(TensorAccess::payload_of(owner)));
 }
 
 }  // namespace tenure

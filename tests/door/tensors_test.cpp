@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <limits>
 #include <thread>
@@ -89,6 +90,34 @@ TEST_F(Tensors, ReleaseEarlyAndOnlyOnce) {
   EXPECT_EQ(tensor->data(), nullptr);
   EXPECT_EQ(pool().live_blocks, 0u);
   EXPECT_EQ(collect_full().payloads_retired, 0u);
+}
+
+TEST_F(Tensors, AreReleasedInTheirOwnRuntimeWhateverTheThreadsNewestIs) {
+  const Local<Tensor> tensor = make_floats({1000});
+  Runtime other = value_or_throw(Runtime::open());
+  const Mutator newest(other);
+
+  tensor->release();
+
+  EXPECT_EQ(pool().live_blocks, 0u);
+}
+
+TEST_F(Tensors, AreNotReleasedByAThreadWithoutAMutator) {
+  const Local<Tensor> tensor = make_floats({1000});
+  Tensor* const bare = tensor.get();
+
+  EXPECT_DEATH(std::thread([bare] { bare->release(); }).join(), "no mutator");
+}
+
+TEST_F(Tensors, RefuseAViewOfMoreElementsThanCanBeCounted) {
+  const Local<Tensor> base = make_floats({4});
+  constexpr std::array<std::int64_t, 2> kRepeated{0, 0};
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+
+  const Result<Local<Tensor>> view = make_view(*mutator, base, {kHuge, kHuge}, kRepeated, 0);
+
+  ASSERT_FALSE(view.ok());
+  EXPECT_EQ(view.failure().code, ErrorCode::kBadArgument);
 }
 
 TEST_F(Tensors, DoNotTakeAnothersBytesBackWhenTheyDieReleased) {
