@@ -273,7 +273,7 @@ class Stress(Case):
     def test_runs_every_mode_that_there_is(self):
         done = run("stress", "--ops", "5000", "--mode", "all")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for mode in ("manual", "automatic"):
+        for mode in ("manual", "automatic", "incremental", "concurrent", "adaptive"):
             self.assertIn(f", {mode}, ", done.stdout)
 
     def test_runs_threads_that_post_to_each_other(self):
