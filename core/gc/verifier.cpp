@@ -2,7 +2,9 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/bitmap.hpp"
@@ -29,9 +31,10 @@ class Verification {
   Result<void> run() {
     // In this order, and each only if the one before found nothing: a heap whose sizes are broken
     // cannot be walked again.
-    const std::array steps{&Verification::find_objects, &Verification::follow_slots,
-                           &Verification::follow_roots, &Verification::count_free_lists,
-                           &Verification::count_owners, &Verification::check_pins};
+    const std::array steps{&Verification::find_objects,     &Verification::follow_slots,
+                           &Verification::follow_roots,     &Verification::count_free_lists,
+                           &Verification::count_owners,     &Verification::check_pins,
+                           &Verification::look_at_afterlife};
     for (const auto step : steps) {
       (this->*step)();
       if (!fault_.empty()) {
@@ -105,6 +108,7 @@ class Verification {
     expect(row.heap == heap_.id(), [&] { return name_of(object) + " lies in another heap"; });
     expect(row.leaf == 0 || slot_count(object) == 0,
            [&] { return name_of(object) + " holds references and lies among leaves"; });
+    finalizable_found_ += header.has(ObjectFlag::kFinalizable) ? 1 : 0;
     owners_found_ += header.has(ObjectFlag::kOwner) ? 1 : 0;
     pinned_found_ += header.has(ObjectFlag::kPinned) ? 1 : 0;
     auto [bits, fresh] = starts_.try_emplace(region_of(object));
@@ -218,12 +222,63 @@ class Verification {
     });
   }
 
+  // Each weak cell, weak map's entry and finalizer names an object, and is in its generation's list.
+  void look_at_afterlife() {
+    Afterlife& afterlife = heap_.afterlife();
+    const auto expect_listed = [this](ObjectIndex object, std::uint32_t generation,
+                                      std::string_view what) {
+      expect(is_object(object),
+             [&] { return std::string(what) + " names no object: granule " + number(object); });
+      expect(!is_object(object) || regions_[region_of(object)].generation == generation, [&] {
+        return std::string(what) + " of " + name_of(object) + " is listed in generation " +
+               std::to_string(generation);
+      });
+    };
+    afterlife.weak().for_each_listed([&](ObjectIndex target, std::uint32_t generation) {
+      expect_listed(target, generation, "a weak cell");
+    });
+    afterlife.ephemerons()->for_each_listed([&](const Ephemeron& entry, std::uint32_t generation) {
+      const bool has_value = entry.value != ObjectIndex::kNull;
+      expect(is_object(entry.key) && (!has_value || is_object(entry.value)), [&] {
+        return "a weak map's entry names no object: granules " + number(entry.key) + " and " +
+               number(entry.value);
+      });
+      const bool by_value =
+          has_value && heap_.generation_of(entry.value) < heap_.generation_of(entry.key);
+      expect_listed(by_value ? entry.value : entry.key, generation, "a weak map's entry");
+    });
+    count_finalizers(afterlife.finalizers(), expect_listed);
+  }
+  template <class ExpectListed>
+  void count_finalizers(Finalizers& finalizers, ExpectListed expect_listed) {
+    std::unordered_set<ObjectIndex> to_come;
+    const auto expect_once = [&](ObjectIndex object) {
+      expect(is_object(object) && detail::header_of(object).has(ObjectFlag::kFinalizable), [&] {
+        return "granule " + number(object) + " has a finalizer to come and its header says no";
+      });
+      expect(to_come.insert(object).second,
+             [&] { return "granule " + number(object) + " is to be finalized twice"; });
+    };
+    finalizers.for_each_listed([&](ObjectIndex object, std::uint32_t generation, bool is_to_come) {
+      expect_listed(object, generation, "a finalizer");
+      if (is_to_come) {
+        expect_once(object);
+      }
+    });
+    finalizers.for_each_due([&](ObjectIndex& object) { expect_once(object); });
+    expect(to_come.size() == finalizable_found_, [&] {
+      return std::to_string(finalizable_found_) + " headers say finalizable, " +
+             std::to_string(to_come.size()) + " finalizers are to come";
+    });
+  }
+
   Heap& heap_;
   const RegionRow* regions_;
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>>
       starts_;  // by region, a bit a granule
   std::uint64_t owners_found_ = 0;
   std::uint64_t pinned_found_ = 0;
+  std::uint64_t finalizable_found_ = 0;
   std::string fault_;
 };
 

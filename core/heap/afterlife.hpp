@@ -40,6 +40,16 @@ class Afterlife {
         ephemerons_(std::make_shared<EphemeronTable>(regions)),
         finalizers_(regions) {}
 
+  Afterlife(const Afterlife&) = delete;
+  Afterlife& operator=(const Afterlife&) = delete;
+  ~Afterlife() { clear_all(); }
+
+  /// Nulls every weak cell and empties every weak map: the heap ends.
+  void clear_all() {
+    weak_->clear_all();
+    ephemerons_->clear_all();
+  }
+
   [[nodiscard]] WeakTable& weak() { return *weak_; }
   [[nodiscard]] const std::shared_ptr<EphemeronTable>& ephemerons() { return ephemerons_; }
   [[nodiscard]] Finalizers& finalizers() { return finalizers_; }

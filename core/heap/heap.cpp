@@ -1,6 +1,7 @@
 #include "core/heap/heap.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -130,6 +131,18 @@ void Heap::clear_marks(std::uint32_t region) {
   clear_words(cage().marks(), region * kMarksPerRegion, (region + 1) * kMarksPerRegion);
 }
 
+void Heap::note_resurrected(ObjectIndex object) {
+  if (!is_marking_ || !marking_claims(view(), object)) {
+    return;
+  }
+  const std::uint32_t word =
+      std::atomic_ref(cage().marks()[mark_bit(object) / 32]).load(std::memory_order_relaxed);
+  if ((word >> (mark_bit(object) % 32) & 1) == 0) {
+    const std::scoped_lock lock(mutex_);
+    resurrected_.insert(object);
+  }
+}
+
 bool Heap::prepare_marking() {
   constexpr std::size_t kRegionsAtATime = 64;  // their bits are 128 KiB, cleared in some 10 us
   if (is_marking_) {
@@ -170,7 +183,10 @@ void Heap::begin_marking() {
 
 std::vector<ObjectIndex> Heap::take_born_while_marking() {
   const std::scoped_lock lock(mutex_);
-  return std::exchange(born_while_marking_, {});
+  std::vector<ObjectIndex> news = std::exchange(born_while_marking_, {});
+  news.insert(news.end(), resurrected_.begin(), resurrected_.end());
+  resurrected_.clear();
+  return news;
 }
 
 Bytes Heap::end_marking() {
@@ -184,6 +200,7 @@ void Heap::abandon_marking() {
   blocks_.cover_fresh_regions(false);
   large_.cover_fresh_regions(false);
   born_while_marking_.clear();
+  resurrected_.clear();
   is_marking_ = false;
 }
 

@@ -41,6 +41,9 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
   if (!is_open()) {
     return Error{ErrorCode::kClosed, "an object was asked of a runtime that was closed"};
   }
+  if (has_farewells()) {
+    run_farewells(mutator);
+  }
   const bool is_small = granules * kGranuleBytes < config_.large_object.count();
   if (is_stress_due()) {
     conductor_->collect(&mutator, 0, CollectionTrigger::kExplicitRequest);

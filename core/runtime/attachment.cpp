@@ -8,11 +8,24 @@
 
 namespace tenure {
 
-Mutator::Mutator(Runtime& runtime) {
-  RuntimeState& of = runtime.state();
+namespace {
+
+void poll_one(MutatorState& state) {
+  state.runtime.safepoint().park(state);
+  if (state.runtime.has_farewells()) {
+    state.runtime.run_farewells(state);
+  }
+}
+
+}  // namespace
+
+Mutator::Mutator(Runtime& runtime) : Mutator(runtime.state()) {}
+
+Mutator::Mutator(RuntimeState& of) {
   check(of.is_open(), "a mutator was attached to a runtime that was closed");
   check(of.self() == nullptr, "a thread attached two mutators to one runtime");
   auto* const state = new MutatorState(of);  // given back in the destructor
+  state->door = this;
   core_ = &state->core;
   if (of.heap().has_nursery()) {
     const RegionRun nursery = of.heap().young().nursery();
@@ -73,11 +86,11 @@ SharedMutator::Use::~Use() {
   state.runtime.safepoint().leave(state);
 }
 
-void Mutator::poll() { core_->state->runtime.safepoint().park(*core_->state); }
+void Mutator::poll() { poll_one(*core_->state); }
 
 void poll() {
   for (MutatorState* state = detail::current_core->state; state != nullptr; state = state->outer) {
-    state->runtime.safepoint().park(*state);
+    poll_one(*state);
   }
 }
 

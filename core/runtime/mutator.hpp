@@ -13,6 +13,7 @@
 
 namespace tenure {
 
+class Mutator;
 class RuntimeState;
 
 /// Where a mutator is, as the safepoint sees it.
@@ -31,6 +32,7 @@ struct MutatorState {
 
   detail::MutatorCore core;
   RuntimeState& runtime;           // outlives its mutators
+  Mutator* door = nullptr;         // what the program knows it by
   MutatorState* outer = nullptr;   // the thread's mutator made before, of another runtime
   std::uint32_t buffer_limit = 0;  // granule; core.buffer's own may be closed
   std::unique_ptr<CardBuffer> log = std::make_unique<CardBuffer>();
@@ -38,6 +40,7 @@ struct MutatorState {
   Presence presence = Presence::kRunning;  // guarded by the safepoint
   bool constructing = false;               // a constructor runs, and must not allocate
   bool is_background = false;              // the library's own thread: it holds no object
+  bool saying_farewell = false;            // it runs finalizers
   /// In buffers, the current one whole, and born old. Written by its own thread alone.
   std::atomic<std::uint64_t> bytes_allocated{0};
 };

@@ -82,15 +82,18 @@ MutatorState* RuntimeState::self() {
 
 CloseReport RuntimeState::close() {
   CloseReport report;
-  if (!open_.exchange(false, std::memory_order_acq_rel) || heap_ == nullptr) {
+  if (closing_.exchange(true, std::memory_order_acq_rel) || conductor_ == nullptr) {
     return report;
   }
   conductor_->end_background(self());
   check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
         "a runtime was closed while another thread's mutator was attached to it");
+  close_afterlife(report);
+  open_.store(false, std::memory_order_release);
   conductor_->in_stop(self(),
                       [&] { report.payloads_returned = heap_->owners().retire_all().payloads; });
   conductor_->dismiss_team();
+  heap_->afterlife().clear_all();
   report.handles_outstanding = heap_->roots().handles().count();
   heap_->roots().handles().clear();
   report.pins_outstanding = heap_->roots().pins().count();
@@ -102,6 +105,24 @@ CloseReport RuntimeState::close() {
     }
   }
   return report;
+}
+
+// Finalizers need a mutator: the caller's own, brought back where it is away, or one for the time.
+void RuntimeState::close_afterlife(CloseReport& report) {
+  MutatorState* const own = mutator_in(*this);
+  if (own == nullptr) {
+    const Mutator passing(*this);
+    finish_farewells(*passing.core().state, report);
+    return;
+  }
+  const bool was_away = own->presence == Presence::kAway;
+  if (was_away) {
+    safepoint_.come_back(*own);
+  }
+  finish_farewells(*own, report);
+  if (was_away) {
+    safepoint_.leave(*own);
+  }
 }
 
 Result<Runtime> Runtime::open(const Config& config) {

@@ -59,6 +59,14 @@ class RuntimeState {
   [[nodiscard]] Result<PayloadLease> lease(MutatorState* self, Bytes size,
                                            const LeaseOptions& options);
 
+  /// Whether somebody is to be told of a death. Anyone.
+  [[nodiscard]] bool has_farewells();
+  /// Tells all of them: callbacks of weak references, then finalizers. Inside of one it does nothing.
+  ///
+  /// mutator  the calling thread's, running; no place in an object is known to anyone but roots
+  /// returns  how many were told
+  std::uint64_t run_farewells(MutatorState& mutator);
+
   /// Counts payloads that objects own, so that collections come in time. Anyone.
   void note_owned(Bytes size) { owned_.fetch_add(size.count(), std::memory_order_relaxed); }
   void note_released(Bytes size) { owned_.fetch_sub(size.count(), std::memory_order_relaxed); }
@@ -85,6 +93,8 @@ class RuntimeState {
 
  private:
   RuntimeState(const Config& config, const Config& asked);
+  void close_afterlife(CloseReport& report);
+  void finish_farewells(MutatorState& mutator, CloseReport& report);
   [[nodiscard]] std::string describe_heap(MutatorState* self);
   [[nodiscard]] bool try_full(MutatorState& mutator);
   [[nodiscard]] Result<PayloadLease> climb(MutatorState* self, PayloadPool& pool, Bytes size,
@@ -106,6 +116,7 @@ class RuntimeState {
   PayloadTrigger payload_trigger_;             // guarded by trigger_mutex_
   std::atomic<std::uint64_t> owned_{0};        // bytes ever owned by objects, less those released
   std::atomic<std::uint64_t> allocations_{0};  // counted under stress only
+  std::atomic<bool> closing_{false};           // by whoever made it true
   std::atomic<bool> open_{true};
 };
 

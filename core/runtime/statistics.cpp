@@ -58,6 +58,12 @@ Statistics Runtime::statistics() const {
   statistics.heap_limit = heap.limit();
   statistics.handles = heap.roots().handles().count();
   statistics.pinned_objects = heap.roots().pins().count();
+  Afterlife& afterlife = heap.afterlife();
+  statistics.weak_references = afterlife.weak().count();
+  statistics.weak_cleared = afterlife.weak().cleared();
+  statistics.map_entries = afterlife.ephemerons()->count();
+  statistics.map_entries_dropped = afterlife.ephemerons()->dropped();
+  statistics.finalizers = afterlife.finalizers().statistics();
   state.for_each_pool([&](PayloadPool& pool) { statistics.pools.push_back(pool.statistics()); });
   return statistics;
 }

@@ -9,6 +9,7 @@
 namespace tenure {
 
 class Runtime;
+class RuntimeState;  // core/runtime
 
 /// A thread's attachment to a runtime: it may hold objects from here on, and stops when asked to.
 ///
@@ -16,12 +17,14 @@ class Runtime;
 class Mutator {
  public:
   explicit Mutator(Runtime& runtime);
+  /// For the library.
+  explicit Mutator(RuntimeState& runtime);
   Mutator(const Mutator&) = delete;
   Mutator& operator=(const Mutator&) = delete;
   ~Mutator();
 
-  /// A safepoint: stops here while somebody collects. For loops that compute long and allocate
-  /// nothing.
+  /// A safepoint: stops here while somebody collects, and runs finalizers whose turn it is. For
+  /// loops that compute long and allocate nothing.
   void poll();
 
   [[nodiscard]] detail::MutatorCore& core() const { return *core_; }

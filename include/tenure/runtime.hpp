@@ -12,6 +12,7 @@
 
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
+#include "tenure/finalizer.hpp"
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
@@ -20,6 +21,8 @@
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
 #include "tenure/statistics.hpp"
+#include "tenure/weak.hpp"
+#include "tenure/weak_map.hpp"
 
 namespace tenure {
 
@@ -37,6 +40,9 @@ struct CloseReport {
   std::uint64_t leases_outstanding = 0;   // held by the program still; inert from now on
   std::uint64_t handles_outstanding = 0;  // likewise
   std::uint64_t pins_outstanding = 0;     // likewise
+  std::uint64_t finalizers_run = 0;       // by closing: all that were set or waiting
+  std::uint64_t finalizers_failed = 0;    // of those, the ones that threw
+  std::uint64_t finalizers_left = 0;      // not run: set again and again by others that ran
 };
 
 /// One heap, its pools and its backend.
@@ -53,7 +59,8 @@ class Runtime {
   /// Closes, if nobody did.
   ~Runtime();
 
-  /// Ends the runtime: payloads go back, threads and mappings end. Twice is as good as once.
+  /// Ends the runtime: all finalizers run, payloads go back, threads and mappings end. Twice is as
+  /// good as once.
   ///
   /// Leases and handles that are left become inert. All mutators must be gone, but for the
   /// caller's own: a thread that still works in a closed heap is a bug and stops the program.

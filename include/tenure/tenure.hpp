@@ -5,6 +5,7 @@
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
 #include "tenure/facade/garbage_collector.hpp"
+#include "tenure/finalizer.hpp"
 #include "tenure/inspect.hpp"
 #include "tenure/machine.hpp"
 #include "tenure/make.hpp"
@@ -21,3 +22,5 @@
 #include "tenure/statistics.hpp"
 #include "tenure/tensor.hpp"
 #include "tenure/type.hpp"
+#include "tenure/weak.hpp"
+#include "tenure/weak_map.hpp"
