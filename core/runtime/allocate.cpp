@@ -1,4 +1,5 @@
 // The slow paths of allocation: what happens when a mutator's buffer does not answer.
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -19,7 +20,8 @@ void log_born_old(MutatorState& mutator, ObjectIndex object) {
   }
   const std::uint32_t first = granule_of(object) + 1;
   for (std::uint32_t card = card_of(first); card <= card_of(first + (slots - 1) / 2); ++card) {
-    if (detail::cage_cards[card] != detail::kCardLogged) {
+    if (std::atomic_ref(detail::cage_cards[card]).load(std::memory_order_relaxed) !=
+        detail::kCardLogged) {
       detail::log_card(mutator.core, card);
     }
   }

@@ -106,7 +106,8 @@ class Conductor {
   void assist_cycle(MutatorState& self);
   void stop_for_cycle(MutatorState& self);
   [[nodiscard]] bool work_in_background(MutatorState& self);
-  [[nodiscard]] std::uint64_t slice_ns(std::uint64_t since_last_ns) const;
+  [[nodiscard]] std::size_t quarter_of_room() const;
+  [[nodiscard]] std::uint64_t slice_ns(std::size_t quarter, std::uint64_t since_last_ns) const;
   [[nodiscard]] std::uint64_t bytes_allocated();
 
   RuntimeState& runtime_;

@@ -1,5 +1,6 @@
 // The conductor's part in cycles: when one begins, who marks, and how much of a mutator's time it takes.
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "core/runtime/conductor.hpp"
@@ -9,7 +10,7 @@ namespace tenure {
 namespace {
 
 // Of its time, that a mutator gives to a marking in slices: more as the room that is left shrinks.
-constexpr double kShares[] = {0.25, 0.4, 0.6, 0.75};
+constexpr double kShares[] = {0.25, 0.4, 0.6, 0.95};
 // A slice shorter than this spends its time on getting there and reading the clock.
 constexpr std::uint64_t kLeastSliceNs = 20'000;
 // The background thread looks so often whether a stop is wanted.
@@ -112,18 +113,25 @@ void Conductor::assist_cycle(MutatorState& self) {
   }
   const std::uint64_t now = clock_.now_ns();
   const std::uint64_t last = last_slice_ns_.load(std::memory_order_relaxed);
-  const std::uint64_t slice = slice_ns(now - std::min(now, last));
-  if (slice >= kLeastSliceNs && driver_.work_slice(now + slice)) {
+  const std::size_t quarter = quarter_of_room();
+  // Why waiting in the last quarter: the others would use it up beside the one that marks.
+  const bool waits = quarter == std::size(kShares) - 1;
+  const std::uint64_t slice = slice_ns(quarter, now - std::min(now, last));
+  if (slice >= kLeastSliceNs && driver_.work_slice(now + slice, waits)) {
     last_slice_ns_.store(clock_.now_ns(), std::memory_order_relaxed);
   }
 }
 
-std::uint64_t Conductor::slice_ns(std::uint64_t since_last_ns) const {
+// How far the oldest generation has used up the room that a cycle has.
+std::size_t Conductor::quarter_of_room() const {
   const auto room = static_cast<double>(trigger_.old_limit().count());
   const auto grown = static_cast<double>(heap_.used(heap_.oldest()).count()) -
                      static_cast<double>(old_at_request_.load(std::memory_order_relaxed));
-  const auto place = static_cast<std::size_t>(std::clamp(grown / room, 0.0, 0.99) * 4);
-  const double share = kShares[place];
+  return static_cast<std::size_t>(std::clamp(grown / room, 0.0, 0.99) * std::size(kShares));
+}
+
+std::uint64_t Conductor::slice_ns(std::size_t quarter, std::uint64_t since_last_ns) const {
+  const double share = kShares[quarter];
   const double due = static_cast<double>(since_last_ns) * share / (1.0 - share);
   return static_cast<std::uint64_t>(std::min(due, static_cast<double>(options_.max_pause_ns) / 2));
 }

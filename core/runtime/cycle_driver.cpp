@@ -15,9 +15,14 @@ bool CycleDriver::work(std::uint64_t deadline_ns) {
   return true;
 }
 
-bool CycleDriver::work_slice(std::uint64_t deadline_ns) {
-  const Lock lock(work_, std::try_to_lock);
-  if (!lock || !wants_work()) {
+bool CycleDriver::work_slice(std::uint64_t deadline_ns, bool waits) {
+  Lock lock(work_, std::defer_lock);
+  if (waits) {
+    lock.lock();
+  } else if (!lock.try_lock()) {
+    return false;
+  }
+  if (!wants_work()) {
     return false;
   }
   const std::uint64_t begun = clock_.now_ns();

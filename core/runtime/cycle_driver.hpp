@@ -43,8 +43,9 @@ class CycleDriver {
   ///
   /// threads  running mutators, and the background thread where it counts as one
   bool work(std::uint64_t deadline_ns);
-  /// The same, counted as a slice that a mutator stood still for.
-  bool work_slice(std::uint64_t deadline_ns);
+  /// The same, counted as a slice that a mutator stood still for. `waits` for the other thread to have
+  /// done its own.
+  bool work_slice(std::uint64_t deadline_ns, bool waits);
 
   /// Anyone, at any time; waits for a slice under way.
   [[nodiscard]] CycleStatistics statistics() const;

@@ -117,6 +117,7 @@ TEST_P(TeamEvacuation, RemembersEachCardThatNamesSomethingYoungerOnce) {
 TEST_P(TeamEvacuation, LeavesPinnedObjectsToOneWorkerEach) {
   constexpr std::uint32_t kNodes = 4'000;
   std::vector<ObjectIndex> pinned;
+  std::vector<detail::PinRow*> pins;
   root(0) = make_node(kNodes);
   root(1) = make_node(kNodes);
   for (std::uint32_t k = 0; k < kNodes; ++k) {
@@ -125,7 +126,7 @@ TEST_P(TeamEvacuation, LeavesPinnedObjectsToOneWorkerEach) {
     link(root(1), kNodes - 1 - k, node);
     link(node, 0, make_node(0));
     if (k % 8 == 0) {
-      detail::header_of(node).meta |= static_cast<std::uint32_t>(ObjectFlag::kPinned);
+      pins.push_back(heap.roots().pins().pin(node));
       pinned.push_back(node);
     }
   }
@@ -136,6 +137,7 @@ TEST_P(TeamEvacuation, LeavesPinnedObjectsToOneWorkerEach) {
   EXPECT_EQ(stats.objects_copied, 2 + 2 * kNodes - pinned.size());
   for (std::size_t k = 0; k < pinned.size(); ++k) {
     ASSERT_EQ(slots_of(root(0))[8 * k], pinned[k]);
+    heap.roots().pins().unpin(pins[k]);
   }
 }
 
