@@ -23,6 +23,12 @@ namespace {
 
 class FinalizersTest : public GenerationsTest {
  protected:
+  // Closing runs the finalizers that are left, and they note in `ran`.
+  ~FinalizersTest() override {
+    mutator.reset();
+    runtime.close();
+  }
+
   /// A node whose finalizer notes its value.
   Local<Node> make_noted(std::int64_t value) {
     const Local<Node> node = make_node(value);
