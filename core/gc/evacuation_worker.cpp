@@ -15,7 +15,7 @@ namespace {
 // References of one object that are read at a time; the rest waits where others can take it.
 constexpr std::uint32_t kPiece = 1024;
 
-// Copies whose targets are being fetched. Measured: `bench young`, 4 to 32.
+// Copies whose targets are being fetched: about the line fills that a core keeps under way.
 constexpr std::uint32_t kAhead = 16;
 
 // Targets of one copy that are fetched ahead of its reading; of more, as it is read.
