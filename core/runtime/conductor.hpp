@@ -136,8 +136,8 @@ class Conductor {
   std::uint64_t bytes_of_ended_ = 0;  // guarded by mutex_
   Bytes nursery_asked_;               // since the last collection; guarded by mutex_
 
-  // What a full collection costs in one stop before one was seen. Measured: bench `mark`, 36 to 50 ns
-  // an object of 24 bytes.
+  // What a full collection is taken to cost in one stop: some 50 ns for an object of 24 bytes. Not
+  // learnt yet from those that were seen.
   static constexpr double kFirstFullNsPerByte = 2.0;
 };
 
