@@ -45,7 +45,10 @@ std::uint8_t MarkingModel::load(const State& state, std::uint32_t mutator, std::
   if (place == kLimit) {
     return self.limit_open;
   }
-  return place < kFirstCard ? state.slots[place] : state.card_bytes >> (place - kFirstCard) & 1;
+  if (place < kFirstCard) {
+    return state.slots[place];
+  }
+  return static_cast<std::uint8_t>(state.card_bytes >> (place - kFirstCard) & 1);
 }
 
 void MarkingModel::land(State& state, std::uint32_t mutator, std::uint32_t place,
