@@ -15,7 +15,15 @@ namespace {
 
 class AfterlifeTest : public HeapTest {
  protected:
-  detail::WeakCell* watch(ObjectIndex object) { return heap.afterlife().weak().take(object, {}); }
+  ~AfterlifeTest() override {
+    for (detail::WeakCell* cell : watching_) {
+      detail::drop_weak_cell(cell);
+    }
+  }
+
+  detail::WeakCell* watch(ObjectIndex object) {
+    return watching_.emplace_back(heap.afterlife().weak().take(object, {}));
+  }
   static ObjectIndex seen(const detail::WeakCell* cell) { return detail::weak_object(cell); }
   bool finalize(ObjectIndex object) {
     return heap.afterlife().finalizers().set(object, [](Mutator&, ObjectIndex) {});
@@ -42,6 +50,9 @@ class AfterlifeTest : public HeapTest {
   }
 
   CollectionReport report;
+
+ private:
+  std::vector<detail::WeakCell*> watching_;
 };
 
 // Counts what it is asked, and lets everything live.
