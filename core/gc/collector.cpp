@@ -1,6 +1,7 @@
 #include "core/gc/collector.hpp"
 
 #include "core/gc/evacuation.hpp"
+#include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/mark_law.hpp"
 
@@ -90,6 +91,11 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
   marker_.begin({.heap = heap_.view(), .roots = roots});
+  (void)marker_.advance(Marker::kNoBudget);
+  if (check_marks_) {  // before finalizers bring back what the roots do not reach
+    const Result<void> checked = verify_marks(heap_, roots);
+    check(checked.ok(), checked ? "" : checked.failure().message);
+  }
   (void)settle_afterlife(report, marker_, [this] { return marker_.advance(Marker::kNoBudget); });
   report.objects_marked = marker_.complete().objects;
 

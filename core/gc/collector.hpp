@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/base/check.hpp"
 #include "core/base/team.hpp"
 #include "core/gc/compaction.hpp"
 #include "core/gc/cycle.hpp"
@@ -39,6 +40,9 @@ class Collector {
   /// returns      what was freed, added to the young collection's `report`; false: nothing yet
   bool try_end_cycle(CollectionReport& report, const std::function<bool()>& out_of_time);
 
+  /// Has each full collection's marks compared with the serial marker's, as verifying builds do.
+  void check_marks() { check_marks_ = true; }
+
   [[nodiscard]] Cycle& cycle() { return cycle_; }
 
  private:
@@ -53,6 +57,7 @@ class Collector {
   ResumableMarker cycle_marker_;
   Cycle cycle_{heap_, cycle_marker_};
   Team& team_;
+  bool check_marks_ = kVerify;
 };
 
 }  // namespace tenure

@@ -105,21 +105,29 @@ class SpanReader {
     place = child;
     mark(due);
   }
+  // All that is in the ring comes out. Why not the whole ring: of a list it holds one edge at a time.
   void settle() {
-    for (ObjectIndex& place : ring_) {
-      mark(std::exchange(place, ObjectIndex::kNull));
+    const std::uint64_t end = ring_at_;
+    for (std::uint64_t k = std::max(settled_, end - std::min<std::uint64_t>(end, kEdgesAhead));
+         k < end; ++k) {
+      mark(std::exchange(ring_[k % kEdgesAhead], ObjectIndex::kNull));
     }
+    settled_ = end;
   }
 
   void mark(ObjectIndex object);
   [[nodiscard]] bool is_marked_now(ObjectIndex object) const {
-    return ((Reader{}(heap_.marks[mark_bit(object) / 32]) >> (mark_bit(object) % 32)) & 1) != 0;
+    if constexpr (kBeside == Beside::kMarkers) {
+      const std::uint32_t word = AcquireReader{}(heap_.marks[mark_bit(object) / 32]);
+      return (word >> (mark_bit(object) % 32) & 1) != 0;
+    }
+    return is_marked(heap_.marks, object);
   }
   [[nodiscard]] bool claim(ObjectIndex object) {
-    if constexpr (kBeside == Beside::kNobody) {
-      return claim_alone(heap_.marks, object);
+    if constexpr (kBeside == Beside::kMarkers) {
+      return claim_shared(heap_.marks, object);
     }
-    return claim_shared(heap_.marks, object);
+    return claim_alone(heap_.marks, object);
   }
   void queue(std::uint32_t span, std::uint64_t groups) {
     if (spans_.add_grey(span, groups)) {
@@ -133,7 +141,8 @@ class SpanReader {
   Queue& queue_;
   OpenSpan open_;
   MarkStats stats_;
-  std::uint64_t ring_at_ = 0;
+  std::uint64_t ring_at_ = 0;  // edges that went into the ring
+  std::uint64_t settled_ = 0;  // so many of them came out at once
   std::array<ObjectIndex, kEdgesAhead> ring_{};
   std::array<ObjectIndex, kBatch + kMarksPerGroup + kObjectsAhead> batch_{};
 };

@@ -47,8 +47,8 @@ inline constexpr std::uint32_t kNoSpan = 0;
 /// Who else works at the heap while a marker does.
 enum class Beside : std::uint8_t {
   kNobody,    // the world is stopped, and one thread marks
-  kMutators,  // one thread marks; others store references, and mark what is born old
-  kMarkers,   // several threads mark, mutators may run
+  kMutators,  // one thread marks; others store references, and set no mark
+  kMarkers,   // several threads mark; others store references
 };
 
 /// The spans of one marker.
@@ -142,10 +142,10 @@ std::uint64_t SpanTable<kBeside>::take_objects(std::uint32_t* marks, std::uint32
                                                std::uint32_t group) {
   std::uint32_t* const words = marks + first_mark_of(span, group) / 32;
   const auto load = [](std::uint32_t& word) -> std::uint64_t {
-    if constexpr (kBeside == Beside::kNobody) {
-      return word;
+    if constexpr (kShared) {
+      return std::atomic_ref(word).load(std::memory_order_seq_cst);
     }
-    return std::atomic_ref(word).load(std::memory_order_seq_cst);
+    return word;
   };
   const std::uint64_t marked = load(words[0]) | load(words[1]) << 32;
   std::uint64_t& read = region(span / kSpansPerRegion).read[span % kSpansPerRegion][group];

@@ -1,15 +1,20 @@
 #include "core/gc/verifier.hpp"
 
 #include <array>
+#include <bit>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "core/backend/platform.hpp"
 #include "core/base/bitmap.hpp"
+#include "core/base/check.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/mark_law.hpp"
+#include "core/model/serial_marker.hpp"
 
 namespace tenure {
 
@@ -282,7 +287,55 @@ class Verification {
   std::string fault_;
 };
 
+// Mark bits for the whole cage, of which memory is spent on those that are set.
+class OwnMarks {
+ public:
+  OwnMarks() {
+    const Result<std::byte*> base = host_platform().reserve(kSize, host_platform().page_size());
+    check(base && host_platform().commit(*base, kSize, PageUse::kPlain),
+          "no addresses for the bits of a second marking");
+    base_ = *base;
+  }
+  OwnMarks(const OwnMarks&) = delete;
+  OwnMarks& operator=(const OwnMarks&) = delete;
+  ~OwnMarks() { host_platform().release(base_, kSize); }
+
+  [[nodiscard]] std::uint32_t* words() const { return reinterpret_cast<std::uint32_t*>(base_); }
+
+ private:
+  static constexpr Bytes kSize{kCageGranules / kGranulesPerMark / 8};
+  std::byte* base_ = nullptr;
+};
+
 }  // namespace
+
+Result<void> verify_marks(Heap& heap, std::span<const ObjectIndex> roots) {
+  const OwnMarks own;
+  HeapView view = heap.view();
+  const std::uint32_t* const marks = std::exchange(view.marks, own.words());
+  SerialMarker marker;
+  marker.begin({.heap = view, .roots = roots});
+  (void)marker.complete();
+  constexpr std::uint32_t kMarksPerRegion = kGranulesPerRegion / kGranulesPerMark;
+  for (std::uint32_t region = 0; region < kRegions; ++region) {
+    const RegionRow& row = view.regions[region];
+    if (row.heap != view.heap || (row.flags & RegionRow::kMarking) == 0) {
+      continue;
+    }
+    for (std::uint32_t word = region * kMarksPerRegion / kBitsPerWord;
+         word < (region + 1) * kMarksPerRegion / kBitsPerWord; ++word) {
+      if (const std::uint32_t differing = marks[word] ^ own.words()[word]; differing != 0) {
+        const auto bit = static_cast<std::uint32_t>(std::countr_zero(differing));
+        const bool missed = (marks[word] >> bit & 1) == 0;
+        return Error{ErrorCode::kBadArgument,
+                     name_of(object_of_mark(view, word * kBitsPerWord + bit)) +
+                         (missed ? " is reachable, and was not marked"
+                                 : " was marked, and is not reachable")};
+      }
+    }
+  }
+  return {};
+}
 
 Result<void> verify(Heap& heap) {
   heap.flush_born_old();

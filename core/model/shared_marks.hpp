@@ -1,5 +1,5 @@
-// Reading and marking where others write meanwhile: what the law's Reader and claim are for a marker
-// beside running mutators, or beside other markers.
+// Reading beside running mutators, and marking beside other markers: what the law's Reader and claim
+// are there.
 //
 // Invariant: whoever sets the mark bit of an object wrote the object's header before.
 #pragma once

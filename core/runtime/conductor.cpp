@@ -6,10 +6,23 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/gc/parallel_marker.hpp"
+#include "core/gc/span_marker.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
 
 namespace tenure {
+
+namespace {
+
+std::unique_ptr<Marker> open_marker(Team& team) {
+  if (team.size() == 1) {
+    return std::make_unique<StoppedMarker>();
+  }
+  return std::make_unique<ParallelMarker>(team);
+}
+
+}  // namespace
 
 Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoint& safepoint,
                      const ConductorOptions& options)
@@ -19,12 +32,17 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
       safepoint_(safepoint),
       options_(options),
       team_(options.workers),
-      collector_(heap, marker_, team_),
+      marker_(open_marker(team_)),
+      collector_(heap, *marker_, team_),
       trigger_(options.trigger),
       pause_budget_(options.max_pause_ns, options.trigger.nursery),
       driver_(clock, heap, collector_),
       background_(safepoint),
-      old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {}
+      old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
+  if (options.verify) {
+    collector_.check_marks();
+  }
+}
 
 void Conductor::collect_by_trigger(MutatorState& self) {
   run(

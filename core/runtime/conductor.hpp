@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -18,7 +19,7 @@
 #include "core/gc/pause_budget.hpp"
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
-#include "core/model/serial_marker.hpp"
+#include "core/model/marker.hpp"
 #include "core/runtime/background_marker.hpp"
 #include "core/runtime/cycle_driver.hpp"
 #include "core/runtime/safepoint.hpp"
@@ -115,8 +116,8 @@ class Conductor {
   Heap& heap_;
   Safepoint& safepoint_;
   ConductorOptions options_;
-  SerialMarker marker_;
   Team team_;
+  std::unique_ptr<Marker> marker_;  // of full collections; by the team where that has members
   Collector collector_;
   Trigger trigger_;           // stopped world
   PauseBudget pause_budget_;  // stopped world

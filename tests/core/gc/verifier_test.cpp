@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
+#include "core/base/bitmap.hpp"
 #include "tests/support/heap_fixture.hpp"
 
 namespace tenure::testing {
@@ -159,6 +163,32 @@ TEST_F(Verifier, SeesARegionThatMiscountsItsPins) {
 
   expect_fault("counts 2 pinned objects of 1");
   --heap.row(object).pins;
+}
+
+TEST_F(Verifier, ComparesTheMarksWithThoseOfASecondMarking) {
+  const ObjectIndex named = make_old(0);
+  const ObjectIndex unreached = make_old(0);
+  const Root root(*this, make_old(1));
+  store(root.get(), 0, named);
+  const std::vector<ObjectIndex> roots{root.get()};
+  const auto found = [&] {
+    const Result<void> checked = verify_marks(heap, roots);
+    return checked ? std::string() : checked.failure().message;
+  };
+  heap.begin_marking();
+  marker.begin({.heap = heap.view(), .roots = roots});
+  marker.complete();
+  std::uint32_t* const marks = heap.cage().marks();
+
+  EXPECT_EQ(found(), "");
+  set_bit(marks, mark_bit(unreached));
+  EXPECT_NE(found().find("is not reachable"), std::string::npos) << found();
+  clear_bit(marks, mark_bit(unreached));
+  clear_bit(marks, mark_bit(named));
+  EXPECT_NE(found().find("was not marked"), std::string::npos) << found();
+
+  set_bit(marks, mark_bit(named));
+  heap.end_marking();
 }
 
 }  // namespace

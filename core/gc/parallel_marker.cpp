@@ -1,0 +1,128 @@
+#include "core/gc/parallel_marker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace tenure {
+
+namespace {
+
+// To wake a member takes as long as to read a thousand objects.
+constexpr std::uint64_t kWorthAMember = 4096;
+
+// Of a queue with one span nothing is stolen at first: its owner is about to read it, and the two
+// ends of a list would be handed to and fro.
+constexpr std::uint64_t kSurplus = 2;
+constexpr std::uint32_t kPatience = 64;  // looks, for that
+constexpr std::uint32_t kYields = 128;
+constexpr std::chrono::microseconds kNap{50};
+
+// Work is usually there at once, or, beside a long list, not for seconds.
+void rest_a_while(std::uint32_t round) {
+  if (round < kYields) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+}  // namespace
+
+ParallelMarker::ParallelMarker(Team& team) : team_(team) {
+  for (std::uint32_t member = 0; member < team.size(); ++member) {
+    members_.push_back(std::make_unique<Member>(spans_, pieces_));
+  }
+}
+
+void ParallelMarker::begin(const MarkJob& job) {
+  for (const std::unique_ptr<Member>& member : members_) {
+    // A marking that was given up leaves spans and arrays behind.
+    for (std::uint32_t span = member->queue.pop(); span != kNoSpan; span = member->queue.pop()) {
+      (void)spans_.take_grey(span);
+    }
+    member->reader.begin(job.heap);
+  }
+  pieces_.clear();
+  spans_.clear();
+  add(job.roots);
+}
+
+void ParallelMarker::add(std::span<const ObjectIndex> objects) {
+  members_[0]->reader.reach(objects);
+}
+
+bool ParallelMarker::advance(std::uint64_t budget) {
+  const auto members = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(budget / kWorthAMember, 1, team_.size()));
+  working_.store(members, std::memory_order_relaxed);
+  const std::uint64_t share = budget == kNoBudget ? kNoBudget : budget / members;
+  team_.run(members, [&](std::uint32_t member) { work(member, share); });
+  return !has_work(1);
+}
+
+MarkStats ParallelMarker::complete() {
+  advance(kNoBudget);
+  MarkStats sum;
+  for (const std::unique_ptr<Member>& member : members_) {
+    sum.objects += member->reader.stats().objects;
+    sum.references += member->reader.stats().references;
+  }
+  return sum;
+}
+
+void ParallelMarker::work(std::uint32_t member, std::uint64_t budget) {
+  auto& reader = members_[member]->reader;
+  std::uint64_t least = kSurplus;
+  while (budget > 0) {
+    if (reader.read_some(budget)) {
+      least = kSurplus;
+    } else if (!steal(member, least)) {
+      if (!wait_for_work()) {
+        return;
+      }
+      least = 1;
+    }
+  }
+  reader.rest();  // others may take what is left
+  working_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+bool ParallelMarker::steal(std::uint32_t member, std::uint64_t least) {
+  for (std::uint32_t k = 1; k < members_.size(); ++k) {
+    StealableSpanQueue& victim = members_[(member + k) % members_.size()]->queue;
+    if (victim.size() < least) {
+      continue;
+    }
+    if (const std::uint32_t span = victim.pop(); span != kNoSpan) {
+      members_[member]->reader.open(span);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Only who is at work makes work, and who comes here has none and has no span of its own. So once
+// nobody works and nothing waits, all is done. Who leaves while another just took the last span leaves
+// that one to finish it.
+bool ParallelMarker::wait_for_work() {
+  working_.fetch_sub(1, std::memory_order_seq_cst);
+  for (std::uint32_t round = 0;; ++round) {
+    if (has_work(round < kPatience ? kSurplus : 1)) {
+      working_.fetch_add(1, std::memory_order_seq_cst);
+      return true;
+    }
+    if (working_.load(std::memory_order_seq_cst) == 0 && !has_work(1)) {
+      return false;
+    }
+    rest_a_while(round);
+  }
+}
+
+bool ParallelMarker::has_work(std::uint64_t least) const {
+  return !pieces_.empty() ||
+         std::any_of(members_.begin(), members_.end(),
+                     [least](const auto& member) { return member->queue.size() >= least; });
+}
+
+}  // namespace tenure

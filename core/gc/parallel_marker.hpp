@@ -1,0 +1,54 @@
+// The span marker, by a team: each member reads spans from a queue of its own, and steals from the
+// others' when that is empty; large arrays are open to all. Marks and spans are claimed by atomics.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/base/team.hpp"
+#include "core/gc/array_pieces.hpp"
+#include "core/gc/span_queue.hpp"
+#include "core/gc/span_reader.hpp"
+#include "core/gc/span_table.hpp"
+#include "core/model/marker.hpp"
+
+namespace tenure {
+
+/// cost     memory as SpanTable says, and 8 bytes a span and member at the most
+/// threads  as Marker says; the world may run during `advance`
+class ParallelMarker final : public Marker {
+ public:
+  /// team   outlives the marker; nobody else runs it during `advance` and `complete`
+  explicit ParallelMarker(Team& team);
+
+  void begin(const MarkJob& job) override;
+  /// A small budget is spent by the caller alone.
+  bool advance(std::uint64_t budget) override;
+  void add(std::span<const ObjectIndex> objects) override;
+  MarkStats complete() override;
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  struct alignas(kLine) Member {
+    Member(SpanTable<Beside::kMarkers>& spans, ArrayPieces& pieces)
+        : reader(spans, pieces, queue) {}
+    StealableSpanQueue queue;
+    SpanReader<Beside::kMarkers, StealableSpanQueue> reader;
+  };
+
+  void work(std::uint32_t member, std::uint64_t budget);
+  [[nodiscard]] bool steal(std::uint32_t member, std::uint64_t least);
+  [[nodiscard]] bool wait_for_work();
+  [[nodiscard]] bool has_work(std::uint64_t least) const;
+
+  Team& team_;
+  SpanTable<Beside::kMarkers> spans_;
+  ArrayPieces pieces_;
+  std::vector<std::unique_ptr<Member>> members_;  // [members of the team]
+  std::atomic<std::uint32_t> working_{0};         // members that may still produce work
+};
+
+}  // namespace tenure

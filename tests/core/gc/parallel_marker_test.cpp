@@ -1,0 +1,65 @@
+#include "core/gc/parallel_marker.hpp"
+
+#include <array>
+#include <thread>
+
+#include "tests/contract/marker_contract.hpp"
+#include "tests/contract/marker_scale_contract.hpp"
+
+namespace tenure::testing {
+
+template <std::uint32_t kMembers>
+class MarkerOf : public Marker {
+ public:
+  void begin(const MarkJob& job) override { marker_.begin(job); }
+  bool advance(std::uint64_t budget) override { return marker_.advance(budget); }
+  void add(std::span<const ObjectIndex> objects) override { marker_.add(objects); }
+  MarkStats complete() override { return marker_.complete(); }
+
+ private:
+  Team team_{kMembers};
+  ParallelMarker marker_{team_};
+};
+
+using ParallelMarkers = ::testing::Types<MarkerOf<1>, MarkerOf<2>, MarkerOf<5>>;
+INSTANTIATE_TYPED_TEST_SUITE_P(Parallel, MarkerContract, ParallelMarkers);
+INSTANTIATE_TYPED_TEST_SUITE_P(Parallel, MarkerScaleContract, ParallelMarkers);
+
+TEST(StealableSpanQueue, GivesEachSpanToOneTakerWhileItGrows) {
+  constexpr std::uint32_t kPushed = 200'000;
+  StealableSpanQueue queue;
+  std::array<std::vector<std::uint32_t>, 3> taken;  // the owner's, and two thieves'
+  std::atomic<bool> over{false};
+  const auto steal = [&](std::vector<std::uint32_t>& into) {
+    while (!over.load() || !queue.empty()) {
+      if (const std::uint32_t span = queue.pop(); span != kNoSpan) {
+        into.push_back(span);
+      }
+    }
+  };
+  std::thread first([&] { steal(taken[1]); });
+  std::thread second([&] { steal(taken[2]); });
+
+  for (std::uint32_t span = 1; span <= kPushed; ++span) {
+    queue.push(span);
+    if (span % 3 == 0) {
+      if (const std::uint32_t oldest = queue.pop(); oldest != kNoSpan) {
+        taken[0].push_back(oldest);
+      }
+    }
+  }
+  over.store(true);
+  first.join();
+  second.join();
+
+  std::vector<std::uint32_t> all;
+  for (const std::vector<std::uint32_t>& some : taken) {
+    EXPECT_TRUE(std::is_sorted(some.begin(), some.end())) << "first in was not first out";
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  std::sort(all.begin(), all.end());
+  ASSERT_EQ(all.size(), kPushed);
+  EXPECT_TRUE(std::adjacent_find(all.begin(), all.end()) == all.end());
+}
+
+}  // namespace tenure::testing
