@@ -11,6 +11,7 @@ void bench_allocate(Session& session);
 void bench_barrier(Session& session);
 void bench_young(Session& session);
 void bench_mark(Session& session);
+void bench_pause(Session& session);
 void bench_gc(Session& session);
 void bench_pool(Session& session);
 void bench_replay(Session& session);
@@ -26,6 +27,7 @@ inline constexpr Bench kBenches[] = {
     {"barrier", "storing references", bench_barrier},
     {"young", "young collections, by survivors", bench_young},
     {"mark", "full collections of a large old generation", bench_mark},
+    {"pause", "stops and slices while a program goes on allocating", bench_pause},
     {"gc", "whole programs on our heap and on others'", bench_gc},
     {"pool", "leasing and handing back payload memory", bench_pool},
     {"replay", "allocation traces of real programs", bench_replay},

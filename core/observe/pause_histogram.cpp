@@ -32,6 +32,28 @@ void PauseHistogram::add(std::uint64_t nanoseconds) {
   max_ns_ = std::max(max_ns_, nanoseconds);
 }
 
+void PauseHistogram::add_all(const PauseHistogram& other) {
+  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+    buckets_[bucket] += other.buckets_[bucket];
+  }
+  count_ += other.count_;
+  total_ns_ += other.total_ns_;
+  max_ns_ = std::max(max_ns_, other.max_ns_);
+}
+
+PauseHistogram PauseHistogram::since(const PauseHistogram& earlier) const {
+  PauseHistogram later;
+  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+    later.buckets_[bucket] = buckets_[bucket] - earlier.buckets_[bucket];
+    if (later.buckets_[bucket] > 0) {
+      later.max_ns_ = std::min(upper_end(bucket), max_ns_);
+    }
+  }
+  later.count_ = count_ - earlier.count_;
+  later.total_ns_ = total_ns_ - earlier.total_ns_;
+  return later;
+}
+
 std::uint64_t PauseHistogram::percentile_ns(double percent) const {
   const double rank = std::ceil(static_cast<double>(count_) * percent / 100.0);
   const auto wanted = static_cast<std::uint64_t>(std::max(rank, 1.0));

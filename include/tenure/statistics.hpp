@@ -33,6 +33,11 @@ inline constexpr std::size_t kTriggers = 6;
 class PauseHistogram {
  public:
   void add(std::uint64_t nanoseconds);
+  /// All that `other` has seen.
+  void add_all(const PauseHistogram& other);
+  /// What was added since `earlier` was copied from this one. Where the longest of all came before,
+  /// the longest since is known to its bucket.
+  [[nodiscard]] PauseHistogram since(const PauseHistogram& earlier) const;
 
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] std::uint64_t total_ns() const { return total_ns_; }

@@ -59,6 +59,37 @@ TEST(PauseHistogram, CountsThoseBeyondATarget) {
   EXPECT_NEAR(static_cast<double>(histogram.count_above(50'000'000)), 50.0, 4.0);
 }
 
+TEST(PauseHistogram, TellsWhatCameSinceACopy) {
+  PauseHistogram histogram;
+  histogram.add(5'000'000);
+  const PauseHistogram before = histogram;
+  histogram.add(1'000);
+  histogram.add(3'000);
+
+  const PauseHistogram since = histogram.since(before);
+
+  EXPECT_EQ(since.count(), 2u);
+  EXPECT_EQ(since.total_ns(), 4'000u);
+  EXPECT_GE(since.max_ns(), 3'000u);
+  EXPECT_LE(since.max_ns(), 3'200u);
+  EXPECT_EQ(histogram.since(histogram).max_ns(), 0u);
+}
+
+TEST(PauseHistogram, AddsUpWhatTwoHaveSeen) {
+  PauseHistogram one;
+  one.add(10);
+  PauseHistogram other;
+  other.add(7'000);
+  other.add(1);
+
+  one.add_all(other);
+
+  EXPECT_EQ(one.count(), 3u);
+  EXPECT_EQ(one.total_ns(), 7'011u);
+  EXPECT_EQ(one.max_ns(), 7'000u);
+  EXPECT_EQ(one.percentile_ns(50), 10u);
+}
+
 TEST(PauseHistogram, TakesTheLongestDurationThereIs) {
   PauseHistogram histogram;
   histogram.add(~std::uint64_t{0});
