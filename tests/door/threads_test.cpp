@@ -171,6 +171,8 @@ TEST_F(Threads, DropHandlesWithoutAMutator) {
 }
 
 TEST_F(Threads, WithoutAMutatorMayNotStoreReferences) {
+  // A process of its own: a fork of one with a collector's threads may not begin threads under TSan.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   const Local<Node> node = make_node(1);
   collect_full();
 
