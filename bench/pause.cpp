@@ -242,20 +242,15 @@ void bench_pause(Session& session) {
   const auto seconds = [&session](std::uint64_t full) {
     return session.pick(full, std::uint64_t{1});
   };
-  measure_plan(session, {.mode = Mode::kConcurrent,
-                         .max_pause_us = 1000,
-                         .mutators = 1,
-                         .seconds = seconds(300),
-                         .live = live,
-                         .p99_limit_us = 1000,
-                         .max_limit_us = 5000});
-  measure_plan(session, {.mode = Mode::kConcurrent,
-                         .max_pause_us = 1000,
-                         .mutators = 2,
-                         .seconds = seconds(60),
-                         .live = live,
-                         .p99_limit_us = 1000,
-                         .max_limit_us = 5000});
+  for (const std::uint32_t mutators : {1u, 2u}) {
+    measure_plan(session, {.mode = Mode::kConcurrent,
+                           .max_pause_us = 1000,
+                           .mutators = mutators,
+                           .seconds = seconds(mutators == 1 ? 300 : 60),
+                           .live = live,
+                           .p99_limit_us = 1000,
+                           .max_limit_us = 5000});
+  }
   for (const std::uint64_t target : {std::uint64_t{1000}, std::uint64_t{10'000}}) {
     measure_plan(session, {.mode = Mode::kIncremental,
                            .max_pause_us = target,

@@ -47,7 +47,7 @@ function(tenure_flags target)
   # Always a value: with -Wundef a misspelt name is an error, not a silent 0.
   target_compile_definitions(${target} PRIVATE TENURE_VERIFY=$<BOOL:${TENURE_VERIFY}>)
   if(TENURE_SANITIZE)
-    # A third of the time to compile: -O1, lines only (reports still name each frame), and no check
+    # Less than half the time to compile: -O1, lines only (reports still name each frame), and no check
     # before each access for what the address sanitizer, or the page at 0, finds at the access.
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1;-g1;
       -fsanitize=${TENURE_SANITIZE};-fno-sanitize=null,vptr,object-size;-fno-omit-frame-pointer>)

@@ -32,7 +32,7 @@ struct EvacuationStats {
 };
 
 /// What is moved before others are called: less than this is done by the time they have come.
-/// Why so much: waking a team costs what some hundred objects do. Not tuned by a measurement.
+/// Not tuned by a measurement.
 inline constexpr Bytes kMovedAlone{512u << 10};
 
 /// Moves every live object of generations 0 to `last` out of its region, and empties the regions.

@@ -52,8 +52,8 @@ std::uint32_t StealableSpanQueue::peek() const {
 }
 
 std::uint64_t StealableSpanQueue::size() const {
-  // Why in this order: a head read first is no later than the tail.
-  const std::uint64_t head = head_.load(std::memory_order_relaxed);
+  // Why acquire: a head read first is no later than the tail.
+  const std::uint64_t head = head_.load(std::memory_order_acquire);
   const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
   return tail > head ? tail - head : 0;
 }
