@@ -67,6 +67,7 @@ bool ParallelMarker::advance(std::uint64_t budget) {
 
 MarkStats ParallelMarker::complete() {
   advance(kNoBudget);
+  spans_.clear();
   MarkStats sum;
   for (const std::unique_ptr<Member>& member : members_) {
     sum.objects += member->reader.stats().objects;

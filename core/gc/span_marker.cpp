@@ -25,6 +25,7 @@ bool SpanMarker<kBeside>::advance(std::uint64_t budget) {
 template <Beside kBeside>
 MarkStats SpanMarker<kBeside>::complete() {
   advance(kNoBudget);
+  spans_.clear();
   return reader_.stats();
 }
 

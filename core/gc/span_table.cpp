@@ -1,15 +1,15 @@
 #include "core/gc/span_table.hpp"
 
-#include <algorithm>
-
 namespace tenure {
 
 template <Beside kBeside>
 void SpanTable<kBeside>::clear() {
   const std::scoped_lock lock(mutex_);
-  for (std::size_t k = 0; k < used_; ++k) {
-    chunks_[k / kRegionsPerChunk][k % kRegionsPerChunk] = {};
+  for (const std::uint32_t number : numbers_) {
+    read_[number] = nullptr;
   }
+  numbers_.clear();
+  chunks_.clear();
 }
 
 template <Beside kBeside>
@@ -19,11 +19,11 @@ typename SpanTable<kBeside>::Region& SpanTable<kBeside>::add_region(std::uint32_
   if (Region* const found = place.load(std::memory_order_relaxed); found != nullptr) {
     return *found;  // another member was faster
   }
-  if (used_ == chunks_.size() * kRegionsPerChunk) {
+  if (numbers_.size() == chunks_.size() * kRegionsPerChunk) {
     chunks_.push_back(std::make_unique<Region[]>(kRegionsPerChunk));
   }
-  Region& fresh = chunks_[used_ / kRegionsPerChunk][used_ % kRegionsPerChunk];
-  ++used_;
+  Region& fresh = chunks_.back()[numbers_.size() % kRegionsPerChunk];
+  numbers_.push_back(number);
   place.store(&fresh, std::memory_order_release);
   return fresh;
 }

@@ -53,14 +53,15 @@ enum class Beside : std::uint8_t {
 
 /// The spans of one marker.
 ///
-/// cost     8 bytes a span and 1/128 of the regions whose objects were read; addresses for the rest
+/// cost     8 bytes a span, and during a marking 1/128 of the regions whose objects are read;
+///          addresses for the rest
 /// threads  `clear`: one; all others: one, or with kMarkers its members
 template <Beside kBeside>
 class SpanTable {
  public:
   SpanTable() : grey_groups_(allot<std::uint64_t>(kSpans)), read_(allot<Region*>(kRegions)) {}
 
-  /// Nothing is grey, nothing was read.
+  /// Forgets what was read, and frees the memory for it. Nothing is grey.
   void clear();
 
   /// Says that groups of a span hold grey objects. True where none did: the span is then the
@@ -106,7 +107,7 @@ class SpanTable {
   Array<Region*> read_;               // [kRegions] null: none of its objects was ever read
   std::mutex mutex_;
   std::vector<std::unique_ptr<Region[]>> chunks_;  // guarded by mutex_
-  std::size_t used_ = 0;                           // regions of the chunks; guarded by mutex_
+  std::vector<std::uint32_t> numbers_;             // regions in the chunks; guarded by mutex_
 };
 
 template <Beside kBeside>
