@@ -173,8 +173,6 @@ TEST(Modes, AutomaticSlicesWhatDoesNot) {
 TEST(Modes, IncrementalMarksInSlicesWithoutAThread) {
   Config config = load(Mode::kIncremental);
   config.gc_workers = 1;
-  config.max_pause_us =
-      100;  // slices of half of it: the load is marked in well under a millisecond
   const std::size_t before = threads_of_process();
   Runtime runtime = value_or_throw(Runtime::open(config));
   std::size_t during = 0;
