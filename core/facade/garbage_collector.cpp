@@ -50,6 +50,7 @@ Result<Config> config_of(const GcConfiguration& from) {
       kLeastPauseUs,
       static_cast<std::uint64_t>(from.max_pause_time_ms * kMicrosecondsPerMillisecond));
   config.generations = from.num_generations;
+  config.collection_ratio = from.collection_ratio;
   config.nursery = from.young_gen_size_mb * 1_MiB;
   config.old_start = from.old_gen_size_mb * 1_MiB;
   config.large_object = from.large_object_threshold_kb * 1_KiB;

@@ -75,7 +75,7 @@ EvacuationPlan::EvacuationPlan(Heap& of, Promotion to)
       is_marking(of.is_marking()) {
   const bool all = promotion == Promotion::kAllToOldest;
   for (std::uint32_t generation = 0; generation < oldest; ++generation) {
-    age_limits[generation] = all ? 0 : of.options().promotion_age;
+    age_limits[generation] = all ? 0 : of.options().promotion_age[generation];
     goes_to[generation] = all ? oldest : generation + 1;
   }
 }

@@ -5,43 +5,63 @@
 namespace tenure {
 
 Trigger::Trigger(const TriggerOptions& options)
-    : options_(options), middle_limit_(options.nursery), old_limit_(options.old_start) {}
-
-std::uint64_t Trigger::ratio_of(std::uint32_t generation) {
-  std::uint64_t ratio = generation == 0 ? 1 : 10;
-  for (std::uint32_t k = 1; k < generation; ++k) {
-    ratio *= 5;
+    : options_(options), middle_limit_(options.nursery), old_limit_(options.old_start) {
+  due_at_.fill(kNever);
+  for (std::uint32_t generation = 1; generation < options.generations; ++generation) {
+    due_at_[generation] = turn_after(0, generation);
   }
-  return ratio;
+}
+
+std::uint64_t Trigger::turn_after(std::uint64_t collection, std::uint32_t generation) const {
+  const std::uint64_t ratio = options_.collection_ratio[generation];
+  return ratio == 0 ? kNever : (collection / ratio + 1) * ratio;
+}
+
+bool Trigger::has_grown(Bytes old_used) const {
+  return old_used > old_live_ && (old_used - old_live_) * kWorthAPart >= old_live_;
 }
 
 Verdict Trigger::judge(const std::array<Bytes, kMaxGenerations>& used) const {
-  const std::uint32_t oldest = options_.generations - 1;
-  if (used[oldest] >= old_limit_) {
-    return {oldest, CollectionTrigger::kPromotionThreshold};
+  const Bytes old_used = used[oldest()];
+  if (old_used >= old_limit_) {
+    return {oldest(), CollectionTrigger::kPromotionThreshold};
+  }
+  if (is_due(oldest()) && has_grown(old_used)) {
+    return {oldest(), CollectionTrigger::kPeriodic};
   }
   return judge_young(used);
 }
 
 Verdict Trigger::judge_young(const std::array<Bytes, kMaxGenerations>& used) const {
-  const std::uint32_t oldest = options_.generations - 1;
   Verdict verdict;
-  const std::uint64_t next = young_collections_ + 1;
-  for (std::uint32_t generation = 1; generation < oldest; ++generation) {
+  for (std::uint32_t generation = 1; generation < oldest(); ++generation) {
     if (used[generation] >= middle_limit_) {
       verdict = {generation, CollectionTrigger::kPromotionThreshold};
-    } else if (next % ratio_of(generation) == 0) {
+    } else if (is_due(generation)) {
       verdict = {generation, CollectionTrigger::kPeriodic};
     }
   }
   return verdict;
 }
 
-void Trigger::learn(const CollectionReport& report, Bytes old_used) {
-  if (report.full) {
-    old_limit_ = std::max(options_.old_start, old_used * kGrowth);
-  } else {
+void Trigger::take_turn() {
+  if (is_due(oldest())) {
+    due_at_[oldest()] = turn_after(young_collections_ + 1, oldest());
+  }
+}
+
+void Trigger::learn(const Verdict& verdict, const CollectionReport& report, Bytes old_used) {
+  if (verdict.last != Verdict::kNone) {
     ++young_collections_;
+    for (std::uint32_t k = 1; k <= std::min(verdict.last, oldest()); ++k) {
+      if (young_collections_ >= due_at_[k]) {
+        due_at_[k] = turn_after(young_collections_, k);
+      }
+    }
+  }
+  if (report.full) {
+    old_live_ = old_used;
+    old_limit_ = std::max(options_.old_start, old_used * kGrowth);
   }
 }
 

@@ -6,12 +6,14 @@
 
 #include "core/gc/compaction.hpp"
 #include "tenure/bytes.hpp"
+#include "tenure/per_generation.hpp"
 #include "tenure/statistics.hpp"
 
 namespace tenure {
 
 struct TriggerOptions {
   std::uint32_t generations = 3;
+  PerGeneration collection_ratio = 0;  // young collections to a turn; 0: no turns
   Bytes nursery;
   Bytes old_start;  // the oldest generation's first limit
 };
@@ -41,24 +43,42 @@ class Trigger {
   /// What a middle generation may hold before it is collected: the nursery's size until told.
   void limit_middle(Bytes limit) { middle_limit_ = limit; }
 
-  /// Learns from a collection that ended.
+  /// A cycle that begins, or is under way, is the oldest generation's turn, if that has come.
+  void take_turn();
+
+  /// Learns from a stop that was to collect as `verdict` says.
   ///
   /// old_used  bytes in the oldest generation now
-  void learn(const CollectionReport& report, Bytes old_used);
+  void learn(const Verdict& verdict, const CollectionReport& report, Bytes old_used);
 
   [[nodiscard]] Bytes old_limit() const { return old_limit_; }
 
  private:
-  // A middle generation is collected with every n-th young collection: 10, then by factors of 5.
-  // Source: the ratios 1, 10, 50 that users of the predecessor were promised.
-  [[nodiscard]] static std::uint64_t ratio_of(std::uint32_t generation);
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
+  [[nodiscard]] std::uint32_t oldest() const { return options_.generations - 1; }
+  [[nodiscard]] bool is_due(std::uint32_t generation) const {
+    return young_collections_ + 1 >= due_at_[generation];
+  }
+  [[nodiscard]] std::uint64_t turn_after(std::uint64_t collection, std::uint32_t generation) const;
+  [[nodiscard]] bool has_grown(Bytes old_used) const;
+
+  // The oldest generation's turn waits until a quarter of what lived there has come since. Why: each
+  // turn marks all that lives, so that a large heap at rest would be marked over and over; so some
+  // five bytes are marked, at most, for each that was promoted. Source: the long_lived_pending rule of CPython's
+  // collector (Modules/gcmodule.c), which found full collections quadratic without it.
+  static constexpr std::uint64_t kWorthAPart = 4;
 
   // The oldest generation may double before it is collected again: half of the marking's work is
   // then paid by garbage. Source: the classic bound of two for mark-sweep, Jones et al. 2011.
   static constexpr std::uint64_t kGrowth = 2;
 
   TriggerOptions options_;
-  std::uint64_t young_collections_ = 0;
+  std::uint64_t young_collections_ = 0;  // all that took generation 0
+  // The young collection that a generation's turn comes with. Why kept: turns come in the ratio that was
+  // asked for, however late one was taken.
+  std::array<std::uint64_t, kMaxGenerations> due_at_{};
+  Bytes old_live_;  // in the oldest generation after its last collection
   Bytes middle_limit_;
   Bytes old_limit_;
 };

@@ -23,6 +23,7 @@
 #include "core/heap/young.hpp"
 #include "core/model/heap_view.hpp"
 #include "tenure/bytes.hpp"
+#include "tenure/per_generation.hpp"
 #include "tenure/result.hpp"
 
 namespace tenure {
@@ -32,7 +33,7 @@ class Platform;
 /// What of a configuration the heap must know.
 struct HeapOptions {
   std::uint32_t generations = 3;
-  std::uint32_t promotion_age = 3;
+  PerGeneration promotion_age = 3;  // survivals in a young generation before an object leaves it
   Bytes nursery;
   Bytes nursery_reserve;
   Bytes limit;

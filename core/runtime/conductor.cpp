@@ -137,7 +137,7 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
   }
   const Bytes old = heap_.used(heap_.oldest());
   if (verdict.last != Verdict::kNone || report.full) {
-    trigger_.learn(report, old);
+    trigger_.learn(verdict, report, old);
   }
   old_room_.store(static_cast<std::int64_t>(trigger_.old_limit().count()) -
                       static_cast<std::int64_t>(old.count()),

@@ -38,6 +38,7 @@ Verdict Conductor::judge() {
   } else if (bytes[oldest] > most_old()) {
     return verdict;  // the marking does not keep up: one stop for all of it
   }
+  trigger_.take_turn();
   return judge_young();
 }
 

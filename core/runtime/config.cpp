@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "core/runtime/generation_options.hpp"
 #include "core/runtime/option_table.hpp"
 
 namespace tenure {
@@ -91,6 +92,9 @@ Result<void> check_config(const Config& config) {
                  "; it takes " + std::string(option.range));
     }
   }
+  if (Result<void> sound = check_generations(config); !sound) {
+    return sound.failure();
+  }
   if (config.generations > 1 && config.nursery * 2 > config.heap_limit) {
     return bad("a nursery of " + to_string(config.nursery) + " is more than half of heap_limit " +
                to_string(config.heap_limit) + ": its survivors would have no room");
@@ -111,9 +115,8 @@ std::vector<ConfigRow> describe(const Config& config) {
                     .range = option.range,
                     .help = option.help,
                     .value = option.write(config),
-                    .source = option.write(config) == option.write(defaults)
-                                  ? ConfigSource::kDefault
-                                  : ConfigSource::kUser});
+                    .source = is_same(option, config, defaults) ? ConfigSource::kDefault
+                                                                : ConfigSource::kUser});
   }
   return rows;
 }

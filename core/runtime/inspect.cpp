@@ -24,7 +24,11 @@ Census count(Heap& heap) {
     const ObjectHeader header = detail::header_of(object);
     const Bytes size{std::uint64_t{header.size} * kGranuleBytes};
     add(census.by_type[std::string(type_name(header.type()))], size);
-    add(census.by_generation[heap.generation_of(object)], size);
+    const std::uint32_t generation = heap.generation_of(object);
+    add(census.by_generation[generation], size);
+    if (generation < heap.oldest()) {
+      add(census.by_age[header.age()], size);
+    }
     add(census.total, size);
   });
   return census;

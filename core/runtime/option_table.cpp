@@ -3,7 +3,12 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
+#include "core/runtime/generation_options.hpp"
+#include "tenure/object.hpp"
 #include "tenure/statistics.hpp"
 
 namespace tenure {
@@ -62,6 +67,24 @@ bool read_share(Config& config, std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() && number >= 0 && number <= 1;
 }
 
+// "3" for all, or "3/3/2". How many there may be is asked once all options are read.
+template <auto kField, std::uint64_t kLeast, std::uint64_t kMost>
+bool read_list(Config& config, std::string_view text) {
+  std::vector<std::uint32_t> numbers;
+  for (bool more = true; more;) {
+    const std::size_t length = text.find('/');
+    more = length != std::string_view::npos;
+    std::uint64_t number = 0;
+    if (!read_number(text.substr(0, length), kLeast, kMost, number)) {
+      return false;
+    }
+    numbers.push_back(static_cast<std::uint32_t>(number));
+    text.remove_prefix(more ? length + 1 : 0);
+  }
+  config.*kField = PerGeneration(std::move(numbers));
+  return true;
+}
+
 template <auto kField>
 std::string write_count(const Config& config) {
   return std::to_string(config.*kField);
@@ -96,6 +119,9 @@ std::string write_flag(const Config& config) {
   return config.*kField ? "on" : "off";
 }
 
+std::string write_ages(const Config& config) { return to_text(ages_of(config)); }
+std::string write_ratios(const Config& config) { return to_text(ratios_of(config)); }
+
 bool read_mode(Config& config, std::string_view text) {
   for (const Mode mode :
        {Mode::kManual, Mode::kAutomatic, Mode::kIncremental, Mode::kConcurrent, Mode::kAdaptive}) {
@@ -126,9 +152,14 @@ constexpr std::array kOptions{
     Option{"generations", "TENURE_GENERATIONS", "1 to 8",
            "generations; with 1 there is no nursery and nothing moves",
            read_count<&Config::generations, 1, kMaxGenerations>, write_count<&Config::generations>},
-    Option{"promotion_age", "TENURE_PROMOTION_AGE", "1 to 15",
+    Option{"promotion_age", "TENURE_PROMOTION_AGE",
+           "1 to 15, for all or for each young generation, as in 3/3",
            "collections survived in a generation before an object goes up one",
-           read_count<&Config::promotion_age, 1, 15>, write_count<&Config::promotion_age>},
+           read_list<&Config::promotion_age, 1, kAgeLimit>, write_ages},
+    Option{"collection_ratio", "TENURE_COLLECTION_RATIO",
+           "0 to 1000000000, for all older ones or for each generation, as in 1/10/50",
+           "a generation is collected with every n-th young collection; 0: not by turn",
+           read_list<&Config::collection_ratio, 0, 1'000'000'000>, write_ratios},
     Option{"nursery", "TENURE_NURSERY", "256KiB to 1GiB",
            "what generation 0 takes before it is collected",
            read_bytes<&Config::nursery, 256_K, 1_G>, write_bytes<&Config::nursery>},
@@ -180,6 +211,13 @@ const Option* find_option(std::string_view name) {
     }
   }
   return nullptr;
+}
+
+bool is_same(const Option& option, const Config& one, Config other) {
+  if (option.name != "generations") {
+    other.generations = one.generations;
+  }
+  return option.write(one) == option.write(other);
 }
 
 }  // namespace tenure

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/runtime/generation_options.hpp"
 #include "core/runtime/option_table.hpp"
 #include "core/runtime/state.hpp"
 
@@ -44,7 +45,7 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
   state->backend_ = std::move(*backend);
   Result<std::unique_ptr<Heap>> heap =
       Heap::open(host_platform(), {.generations = config.generations,
-                                   .promotion_age = config.promotion_age,
+                                   .promotion_age = ages_of(config),
                                    .nursery = config.nursery,
                                    .nursery_reserve = std::max(config.nursery, kNurseryReserve),
                                    .limit = config.heap_limit,
@@ -54,15 +55,16 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
     return heap.failure();
   }
   state->heap_ = std::move(*heap);
-  state->conductor_ =
-      std::make_unique<Conductor>(*state, host_platform(), *state->heap_, state->safepoint_,
-                                  ConductorOptions{.trigger = {.generations = config.generations,
-                                                               .nursery = config.nursery,
-                                                               .old_start = config.old_start},
-                                                   .workers = workers_for(config),
-                                                   .mode = config.mode,
-                                                   .max_pause_ns = config.max_pause_us * 1000,
-                                                   .verify = config.verify});
+  state->conductor_ = std::make_unique<Conductor>(
+      *state, host_platform(), *state->heap_, state->safepoint_,
+      ConductorOptions{.trigger = {.generations = config.generations,
+                                   .collection_ratio = ratios_of(config),
+                                   .nursery = config.nursery,
+                                   .old_start = config.old_start},
+                       .workers = workers_for(config),
+                       .mode = config.mode,
+                       .max_pause_ns = config.max_pause_us * 1000,
+                       .verify = config.verify});
   return state;
 }
 
@@ -231,7 +233,7 @@ std::vector<ConfigRow> Runtime::describe() const {
   std::vector<ConfigRow> rows = tenure::describe(state_->config());
   for (ConfigRow& row : rows) {
     const Option& option = *find_option(row.name);
-    if (option.write(state_->asked()) != row.value) {
+    if (!is_same(option, state_->asked(), state_->config())) {
       row.source = ConfigSource::kEnvironment;
     }
   }

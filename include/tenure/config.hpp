@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tenure/bytes.hpp"
+#include "tenure/per_generation.hpp"
 #include "tenure/result.hpp"
 
 namespace tenure {
@@ -32,8 +33,16 @@ struct Config {
   /// 1 to 8. With 1 there is no nursery, and nothing moves.
   std::uint32_t generations = 3;
 
-  /// Collections that an object survives in one generation before it goes up one; 1 to 15.
-  std::uint32_t promotion_age = 3;
+  /// Collections that an object survives in one generation before it goes up one; 1 to 15. One for
+  /// all, or one for each young generation, `generations` - 1 in all. By default 3/3/2/2/2/2/2, as
+  /// far as there are generations.
+  PerGeneration promotion_age{};
+
+  /// Generation k is collected with every n-th young collection; 0: never because its turn comes.
+  /// One for each generation, the first of them 1, or one for all but the youngest. By default
+  /// 1/10/50, then times 5. The oldest generation's turn waits until it has grown by a quarter since
+  /// its last collection, and begins a cycle where the mode marks beside mutators.
+  PerGeneration collection_ratio{};
 
   Bytes nursery{32u << 20};                   // what generation 0 takes before it is collected
   Bytes old_start{128u << 20};                // the oldest generation's first limit

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tenure/bytes.hpp"
+#include "tenure/object.hpp"
 #include "tenure/result.hpp"
 #include "tenure/statistics.hpp"
 
@@ -23,6 +24,9 @@ struct Census {
   };
   std::map<std::string, Row> by_type;
   std::array<Row, kMaxGenerations> by_generation{};
+  /// Of the young generations: by collections survived in the present one, as headers say. The last
+  /// row's 15 is never reached, since an object of its generation's age has left it.
+  std::array<Row, kAgeLimit + 1> by_age{};
   Row total{};
 };
 

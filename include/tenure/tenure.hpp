@@ -12,6 +12,7 @@
 #include "tenure/mutator.hpp"
 #include "tenure/object.hpp"
 #include "tenure/payload.hpp"
+#include "tenure/per_generation.hpp"
 #include "tenure/pinned.hpp"
 #include "tenure/ref.hpp"
 #include "tenure/replay.hpp"

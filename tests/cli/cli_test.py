@@ -290,6 +290,17 @@ class Stress(Case):
         again = run(*shlex.split(command))
         self.assertEqual((again.returncode, again.stderr), (1, done.stderr))
 
+    def test_says_it_with_lists_as_long_as_the_generations(self):
+        limit = ("--set", "generations=5,promotion_age=1/2/1/2,"
+                 "heap_limit=2MiB,nursery=256KiB,old_start=1MiB")
+        done = run("stress", "--seed", "7", "--ops", "200000", "--mode", "manual", *limit)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        command = re.search(r"again with: tenure (.*)\n", done.stderr).group(1)
+        self.assertIn("promotion_age=1/2/1/2", command)
+        self.assertNotIn("collection_ratio", command)
+        again = run(*shlex.split(command))
+        self.assertEqual((again.returncode, again.stderr), (1, done.stderr))
+
     def test_refuses_modes_generations_and_threads_that_are_none(self):
         for option, value in (("--mode", "sometimes"), ("--generations", "9"), ("--generations", "0"),
                               ("--threads", "0"), ("--threads", "4..1")):

@@ -182,13 +182,17 @@ std::string run_load(const Load& load, Runtime& runtime) {
 // What makes the same draws again, whatever the environment says then.
 std::string command_for(const Load& load, const Config& config) {
   std::string settings;
-  const std::vector<ConfigRow> usual = describe(small_config());
+  Config small = small_config();
+  small.generations = config.generations;  // lists are as long
+  const std::vector<ConfigRow> usual = describe(small);
   const std::vector<ConfigRow> rows = describe(config);
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    if (rows[k].value != usual[k].value && rows[k].name != "mode" &&
-        rows[k].name != "generations") {
-      settings += (settings.empty() ? "" : ",") + std::string(rows[k].name) + "=" + rows[k].value;
+    if (rows[k].value != usual[k].value && rows[k].name != "mode") {
+      settings += "," + std::string(rows[k].name) + "=" + rows[k].value;
     }
+  }
+  if (!settings.empty()) {
+    settings = fmt::format("generations={}", config.generations) + settings;
   }
   return fmt::format("tenure stress --seed {} --ops {} --mode {} --generations {} --threads {}{}",
                      load.seed, load.operations, to_string(config.mode), config.generations,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tenure/facade/objects.hpp"
+#include "tenure/per_generation.hpp"
 #include "tenure/result.hpp"
 #include "tenure/roots.hpp"
 #include "tenure/statistics.hpp"
@@ -37,7 +38,10 @@ struct GcConfiguration {
   std::uint32_t old_gen_size_mb = 128;           // the oldest generation's first limit
   std::uint32_t large_object_threshold_kb = 32;  // elements from here on lie in a payload
   GcMode mode = GcMode::kAutomatic;
-  double max_pause_time_ms = 10.0;           // stops beyond it are counted as misses
+  double max_pause_time_ms = 10.0;  // stops beyond it are counted as misses
+  /// Generation k is collected with every n-th young collection; 0: not by turn. One for each
+  /// generation, the first of them 1. By default {1, 10, 50} for three, and on times 5.
+  PerGeneration collection_ratio{};
   bool enable_compaction = true;             // objects of the oldest generation may move
   double compaction_threshold = 0.3;         // fragmentation_ratio above which they do; 0 to 1
   bool optimize_allocation_patterns = true;  // allowed; this version has no optimizer to allow

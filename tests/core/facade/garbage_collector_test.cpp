@@ -107,6 +107,21 @@ TEST(GarbageCollector, RefusesAConfigurationByTheFieldThatIsWrong) {
   EXPECT_TRUE(refused({.num_generations = 9}, "generations"));
   EXPECT_TRUE(refused({.max_pause_time_ms = 0}, "max_pause_time_ms"));
   EXPECT_TRUE(refused({.young_gen_size_mb = 100, .heap_limit_mb = 100}, "nursery"));
+  EXPECT_TRUE(refused({.num_generations = 2, .collection_ratio = {1, 10, 50}}, "collection_ratio"));
+}
+
+TEST(GarbageCollector, CollectsOlderGenerationsInTheRatioOfItsConfiguration) {
+  GarbageCollector gc = open({.young_gen_size_mb = 1, .collection_ratio = {1, 2, 0}});
+
+  while (gc.get_statistics().total_collections < 10) {
+    for (int k = 0; k < 1000; ++k) {
+      (void)value_or_throw(gc.allocate(ObjectType::kArray, 100));
+    }
+  }
+
+  const GcStats stats = gc.get_statistics();
+  EXPECT_EQ(stats.total_collections, 10u);
+  EXPECT_EQ(stats.collections_by_generation, (std::vector<std::uint64_t>{5, 5, 0}));
 }
 
 TEST(GarbageCollector, CollectsNoGenerationThatIsNotThere) {

@@ -1,0 +1,111 @@
+// Turns of older generations, as a program sees them that promotes and drops.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+
+#include "tests/support/runtime_fixture.hpp"
+
+namespace tenure::testing {
+namespace {
+
+// Nothing but a full nursery and turns starts a collection: limits and pause target are out of reach.
+Config turning(Mode mode, const PerGeneration& ratio) {
+  Config config = small_config();
+  config.mode = mode;
+  config.promotion_age = 1;
+  config.collection_ratio = ratio;
+  config.nursery = 256_KiB;
+  config.old_start = 1_GiB;
+  config.heap_limit = 2_GiB;
+  config.max_pause_us = 60'000'000;
+  config.verify = false;
+  return config;
+}
+
+std::uint64_t by(const Statistics& statistics, CollectionTrigger trigger) {
+  return statistics.collections_by_trigger[static_cast<std::size_t>(trigger)];
+}
+
+class Turning : public RuntimeTest {
+ protected:
+  explicit Turning(const Config& config = turning(Mode::kAutomatic, {1, 10, 50}))
+      : RuntimeTest(config), table_(make_array<Node>(*mutator, kKept)) {}
+
+  /// Makes garbage, and replaces so much of what is kept that most of it gets old and dies there.
+  Statistics churn(std::uint64_t collections) {
+    while (runtime.statistics().collections < collections) {
+      for (int k = 0; k < 100; ++k) {
+        const Local<Node> node = make<Node>(*mutator);
+        if (random_() % kGarbage == 0) {
+          (*table_)[static_cast<std::uint32_t>(random_() % kKept)] = node;
+        }
+      }
+    }
+    return runtime.statistics();
+  }
+
+  static constexpr std::uint32_t kKept = 1000;
+  static constexpr std::uint32_t kGarbage = 64;  // made for each that is kept
+  Local<RefArray<Node>> table_;
+  std::mt19937_64 random_{1};
+};
+
+TEST_F(Turning, BringsFiftyAndTenOfFiveHundred) {
+  const Statistics statistics = churn(500);
+
+  ASSERT_EQ(statistics.collections, 500u);
+  EXPECT_EQ(statistics.collections_by_generation[0], 450u);
+  EXPECT_EQ(statistics.collections_by_generation[1], 40u);
+  EXPECT_EQ(statistics.collections_by_generation[2], 10u);
+  EXPECT_EQ(statistics.full_collections, 10u);
+  EXPECT_EQ(by(statistics, CollectionTrigger::kPeriodic), 50u);
+  EXPECT_EQ(by(statistics, CollectionTrigger::kAllocationPressure), 450u);
+  EXPECT_EQ(statistics.cycles.begun, 0u);
+}
+
+TEST_F(Turning, CollectsNoOldestGenerationThatDoesNotGrow) {
+  churn(100);
+  collect_full();
+  const std::uint64_t full = runtime.statistics().full_collections;
+
+  while (runtime.statistics().collections < 400) {
+    for (int k = 0; k < 100; ++k) {
+      (void)make<Node>(*mutator);  // nothing is kept, so that nothing is promoted
+    }
+  }
+
+  EXPECT_EQ(runtime.statistics().full_collections, full);
+}
+
+class TurningNever : public Turning {
+ protected:
+  TurningNever() : Turning(turning(Mode::kAutomatic, 0)) {}
+};
+
+TEST_F(TurningNever, CollectsNothingByTurn) {
+  const Statistics statistics = churn(200);
+
+  EXPECT_EQ(by(statistics, CollectionTrigger::kPeriodic), 0u);
+  EXPECT_EQ(statistics.full_collections, 0u);
+}
+
+class TurningBeside : public Turning, public ::testing::WithParamInterface<Mode> {
+ protected:
+  TurningBeside() : Turning(turning(GetParam(), {1, 10, 50})) {}
+};
+
+TEST_P(TurningBeside, BeginsACycleInsteadOfAStop) {
+  const Statistics statistics = churn(500);
+
+  EXPECT_GE(statistics.cycles.ended, 1u);
+  EXPECT_LE(statistics.cycles.begun, 10u);
+  EXPECT_EQ(statistics.full_collections, statistics.cycles.ended) << "none of them in one stop";
+  EXPECT_GE(by(statistics, CollectionTrigger::kPeriodic), 50u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, TurningBeside,
+                         ::testing::Values(Mode::kIncremental, Mode::kConcurrent));
+
+}  // namespace
+}  // namespace tenure::testing
