@@ -60,9 +60,13 @@ void Trigger::learn(const Verdict& verdict, const CollectionReport& report, Byte
     }
   }
   if (report.full) {
-    old_live_ = old_used;
-    old_limit_ = std::max(options_.old_start, old_used * kGrowth);
+    learn_settled(old_used);
   }
+}
+
+void Trigger::learn_settled(Bytes old_used) {
+  old_live_ = old_used;
+  old_limit_ = std::max(options_.old_start, old_used * kGrowth);
 }
 
 }  // namespace tenure

@@ -51,6 +51,9 @@ class Trigger {
   /// old_used  bytes in the oldest generation now
   void learn(const Verdict& verdict, const CollectionReport& report, Bytes old_used);
 
+  /// What a collection left of the oldest generation is known by now: the dead do not count any more.
+  void learn_settled(Bytes old_used);
+
   [[nodiscard]] Bytes old_limit() const { return old_limit_; }
 
  private:

@@ -13,6 +13,8 @@ namespace tenure {
 
 namespace {
 constexpr std::uint64_t kRegionBytes = std::uint64_t{kGranulesPerRegion} * kGranuleBytes;
+// Between looks at the clock: their bits are 128 KiB, cleared or counted in some 10 us.
+constexpr std::size_t kRegionsAtATime = 64;
 }  // namespace
 
 Result<std::unique_ptr<Heap>> Heap::open(Platform& platform, const HeapOptions& options) {
@@ -144,7 +146,6 @@ void Heap::note_resurrected(ObjectIndex object) {
 }
 
 bool Heap::prepare_marking() {
-  constexpr std::size_t kRegionsAtATime = 64;  // their bits are 128 KiB, cleared in some 10 us
   if (is_marking_) {
     return true;
   }
@@ -165,6 +166,12 @@ bool Heap::prepare_marking() {
     cage().regions()[regions[cleared_]].flags |= RegionRow::kClear;
   }
   return cleared_ >= regions.size();
+}
+
+bool Heap::settle_some() {
+  const std::scoped_lock lock(mutex_);
+  old_.settle(kRegionsAtATime);
+  return old_.is_settled();
 }
 
 void Heap::begin_marking() {

@@ -70,6 +70,11 @@ class Heap {
   /// returns  whether all is ready
   bool prepare_marking();
 
+  /// Settles about 64 regions' cells, under the oldest generation's lock. Any mutator.
+  ///
+  /// returns  whether all are settled
+  bool settle_some();
+
   /// An object came back that nothing need lead to: a weak reference was locked. A marking that works
   /// on what was reachable as it began must hear of it; one that looks at all roots again as it ends,
   /// as ours do, is spared work then. Any mutator.

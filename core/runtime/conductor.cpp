@@ -72,6 +72,9 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   }
   const std::uint64_t stopped = clock_.now_ns();
   ready();
+  if (driver_.take_settled()) {
+    trigger_.learn_settled(heap_.used(heap_.oldest()));
+  }
   const Verdict verdict = choose();
   const Bytes taken = used_up_to(verdict.last);
   CollectionReport report = carry_out(verdict, stopped);

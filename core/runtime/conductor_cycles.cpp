@@ -25,7 +25,7 @@ Verdict Conductor::judge() {
   if (verdict.last < oldest) {
     return verdict;
   }
-  if (driver_.phase() == CyclePhase::kIdle) {
+  if (!driver_.is_under_way()) {
     marking_.store(choose_marking(), std::memory_order_relaxed);
     if (marking_ == Marking::kStop) {
       return verdict;
@@ -53,7 +53,7 @@ Bytes Conductor::most_old() const {
 }
 
 bool Conductor::may_collect_old() const {
-  if (driver_.phase() == CyclePhase::kIdle) {
+  if (!driver_.is_under_way()) {
     return true;
   }
   const auto limit = static_cast<std::int64_t>(most_old().count() - trigger_.old_limit().count());
@@ -92,7 +92,8 @@ void Conductor::step_cycle(CollectionReport& report, std::uint64_t stopped_ns) {
     const Bytes allocated{bytes_allocated() - allocated_at_begin_};
     const std::scoped_lock lock(mutex_);
     account_.cycles.bytes_allocated += allocated;
-  } else if (marking_ == Marking::kBackground) {
+  }
+  if (marking_ == Marking::kBackground) {
     background_.wake(runtime_, [this](MutatorState& self) { return work_in_background(self); });
   }
 }

@@ -4,6 +4,14 @@ namespace tenure {
 
 namespace {
 constexpr std::uint64_t kObjectsAtATime = 256;  // between looks at the clock; some 20 us
+
+// What work leads to.
+constexpr CyclePhase after(CyclePhase phase) {
+  return static_cast<CyclePhase>(static_cast<std::uint8_t>(phase) + 1);
+}
+static_assert(after(CyclePhase::kPreparing) == CyclePhase::kPrepared);
+static_assert(after(CyclePhase::kMarking) == CyclePhase::kRead);
+static_assert(after(CyclePhase::kSettling) == CyclePhase::kSettled);
 }  // namespace
 
 bool CycleDriver::work(std::uint64_t deadline_ns) {
@@ -32,17 +40,27 @@ bool CycleDriver::work_slice(std::uint64_t deadline_ns, bool waits) {
 }
 
 void CycleDriver::work(const Lock&, std::uint64_t deadline_ns) {
-  const bool prepares = phase() == CyclePhase::kPreparing;
+  const CyclePhase now = phase();
   const std::uint64_t cards = collector_.cycle().cards_read();
   do {
-    const bool done =
-        prepares ? heap_.prepare_marking() : collector_.cycle().advance(kObjectsAtATime);
-    if (done) {
-      phase_.store(prepares ? CyclePhase::kPrepared : CyclePhase::kRead, std::memory_order_release);
+    if (work_a_little(now)) {
+      phase_.store(after(now), std::memory_order_release);
       break;
     }
   } while (clock_.now_ns() < deadline_ns);
   statistics_.cards_read_beside += collector_.cycle().cards_read() - cards;
+}
+
+// Whether the phase is over.
+bool CycleDriver::work_a_little(CyclePhase now) {
+  switch (now) {
+    case CyclePhase::kPreparing:
+      return heap_.prepare_marking();
+    case CyclePhase::kSettling:
+      return heap_.settle_some();
+    default:
+      return collector_.cycle().advance(kObjectsAtATime);
+  }
 }
 
 CycleStatistics CycleDriver::statistics() const {
@@ -51,10 +69,15 @@ CycleStatistics CycleDriver::statistics() const {
 }
 
 void CycleDriver::request(CollectionTrigger trigger) {
-  if (phase() == CyclePhase::kIdle) {
+  if (!is_under_way()) {
     trigger_ = trigger;
     phase_.store(CyclePhase::kPreparing, std::memory_order_release);
   }
+}
+
+bool CycleDriver::take_settled() {
+  auto settled = CyclePhase::kSettled;
+  return phase_.compare_exchange_strong(settled, CyclePhase::kIdle);
 }
 
 bool CycleDriver::step_in_stop(CollectionReport& report, std::uint64_t deadline_ns) {
@@ -89,7 +112,7 @@ bool CycleDriver::end(CollectionReport& report, std::uint64_t deadline_ns) {
   statistics_.marking_ns += clock_.now_ns() - begun_ns_;
   statistics_.objects_marked += report.objects_marked;
   statistics_.cards_read += collector_.cycle().cards_read();
-  phase_.store(CyclePhase::kIdle, std::memory_order_release);
+  phase_.store(CyclePhase::kSettling, std::memory_order_release);
   return true;
 }
 

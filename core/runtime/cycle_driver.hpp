@@ -1,10 +1,14 @@
 // A cycle's course through a running program: what it waits for, who works on it and for how long.
 //
-//   idle -> preparing -> prepared -> marking -> read -> idle
-//           |  running    |  a stop   |  running  |  a stop: ended, or back to marking
+//   idle -> preparing -> prepared -> marking -> read -> settling -> settled -> idle
+//           |  running    |  a stop   |  running  |      |  running    |  a stop: known what it left
+//                                                 a stop: ended, or back to marking
 //
-// Invariant: the phase changes from `prepared` and `read` in stops alone, from `preparing` and
-// `marking` by the one thread that holds the work, running.
+// Why settling is of the cycle: until all cells are settled the dead count as used, and a limit that
+// followed such a sum would double with each cycle.
+//
+// Invariant: the phase changes from `prepared`, `read` and `settled` in stops alone, from the others
+// by the one thread that holds the work, running, or by a request, in a stop.
 #pragma once
 
 #include <atomic>
@@ -24,6 +28,8 @@ enum class CyclePhase : std::uint8_t {
   kPrepared,   // wants a stop to begin
   kMarking,    // references are followed, cards read again
   kRead,       // knows of nothing more; wants a stop to end
+  kSettling,   // ended; what died is taken out of the counts
+  kSettled,    // wants a stop to say what was left
 };
 
 class CycleDriver {
@@ -33,10 +39,18 @@ class CycleDriver {
 
   [[nodiscard]] CyclePhase phase() const { return phase_.load(std::memory_order_acquire); }
   [[nodiscard]] bool wants_stop() const {
-    return phase() == CyclePhase::kPrepared || phase() == CyclePhase::kRead;
+    const CyclePhase now = phase();
+    return now == CyclePhase::kPrepared || now == CyclePhase::kRead || now == CyclePhase::kSettled;
   }
   [[nodiscard]] bool wants_work() const {
-    return phase() == CyclePhase::kPreparing || phase() == CyclePhase::kMarking;
+    const CyclePhase now = phase();
+    return now == CyclePhase::kPreparing || now == CyclePhase::kMarking ||
+           now == CyclePhase::kSettling;
+  }
+  /// Whether one was requested and did not end.
+  [[nodiscard]] bool is_under_way() const {
+    const CyclePhase now = phase();
+    return CyclePhase::kPreparing <= now && now <= CyclePhase::kRead;
   }
 
   /// Works until `deadline_ns`, or until a stop is wanted. False where another thread is at it.
@@ -52,8 +66,12 @@ class CycleDriver {
 
   // Stopped world.
 
-  /// Asks for a cycle, if none is under way.
+  /// Asks for a cycle, if none is under way. It settles what the last one left first.
   void request(CollectionTrigger trigger);
+
+  /// Whether a cycle's cells have just been settled: what the oldest generation uses by now is what the
+  /// cycle left, and what came since.
+  [[nodiscard]] bool take_settled();
 
   /// Takes the step that waits for a stop. A young collection has just ended, in the same stop.
   ///
@@ -67,6 +85,7 @@ class CycleDriver {
  private:
   using Lock = std::unique_lock<std::mutex>;
   void work(const Lock&, std::uint64_t deadline_ns);
+  [[nodiscard]] bool work_a_little(CyclePhase now);
   void begin();
   [[nodiscard]] bool end(CollectionReport& report, std::uint64_t deadline_ns);
 

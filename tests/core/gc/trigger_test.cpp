@@ -162,6 +162,18 @@ TEST(Trigger, LetsTheOldestDoubleAfterAFullCollection) {
   EXPECT_EQ(trigger.old_limit(), 40_MiB);
 }
 
+TEST(Trigger, MeasuresByWhatWasSettledOnceThatIsKnown) {
+  Turns turns({1, 0, 50});
+  turns.trigger.learn({2, CollectionTrigger::kPeriodic}, full(), 32_MiB);
+  turns.trigger.learn_settled(12_MiB);
+
+  EXPECT_EQ(turns.trigger.old_limit(), 24_MiB);
+  turns.used = 15_MiB - 1_B;
+  EXPECT_EQ(turns.run(49), (Seen{49, 0, 0}));
+  turns.used = 15_MiB;
+  EXPECT_EQ(turns.run(1), (Seen{0, 0, 1}));
+}
+
 TEST(Trigger, NeverFallsBelowTheFirstLimit) {
   Trigger trigger(options());
 
