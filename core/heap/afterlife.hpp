@@ -82,6 +82,7 @@ class Afterlife {
     }
     // Why this may be given up, too: what was queued is a root from now on.
     report.is_complete = reach.read();
+    finalizers_.settle_spent(report.is_complete, reach);
     return report;
   }
 

@@ -63,7 +63,7 @@ class Finalizers {
   // Stopped world.
 
   /// Queues the objects of a generation that were not reached, in the order in which their
-  /// finalizers were set, and has them kept.
+  /// finalizers were set, and has them kept. `settle_spent` is to follow once that was read.
   ///
   /// reach    as `Afterlife::settle` has it
   /// returns  how many
@@ -77,6 +77,8 @@ class Finalizers {
         rows_[generation_of(now)].emplace(now, std::move(row));
       } else if (row.call) {
         dead.push_back({row.number, now, std::move(row.call)});
+      } else {
+        spent_.emplace_back(now, row.number);
       }
     }
     std::sort(dead.begin(), dead.end(),
@@ -88,6 +90,21 @@ class Finalizers {
     }
     set_ -= queued;
     return queued;
+  }
+
+  /// Forgets the dead whose finalizer ran, but for those that what was queued leads to: they may come
+  /// back with it.
+  ///
+  /// is_read  all that was kept was read; otherwise nobody is forgotten yet
+  template <class Reach>
+  void settle_spent(bool is_read, Reach& reach) {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [object, number] : std::exchange(spent_, {})) {
+      ObjectIndex now = object;
+      if (!is_read || reach.reached(now)) {
+        rows_[generation_of(now)].emplace(now, Row{number, {}});
+      }
+    }
   }
 
   /// Has the objects of a generation that have a finalizer kept: another phase of the same
@@ -157,13 +174,14 @@ class Finalizers {
   const RegionRow* regions_;
   mutable std::mutex mutex_;
   std::array<std::unordered_map<ObjectIndex, Row>, kMaxGenerations> rows_;  // guarded by mutex_
-  std::deque<Due> due_;                                                     // guarded by mutex_
-  std::atomic<std::uint64_t> due_count_{0};  // of due_; written under mutex_
-  std::uint64_t last_number_ = 0;            // guarded by mutex_
-  std::uint64_t set_ = 0;                    // rows that have a finalizer; guarded by mutex_
-  std::uint64_t ran_ = 0;                    // guarded by mutex_
-  std::uint64_t failed_ = 0;                 // guarded by mutex_
-  std::string failure_;                      // what the last that threw said; guarded by mutex_
+  std::vector<std::pair<ObjectIndex, std::uint64_t>> spent_;  // between two steps of a stop
+  std::deque<Due> due_;                                       // guarded by mutex_
+  std::atomic<std::uint64_t> due_count_{0};                   // of due_; written under mutex_
+  std::uint64_t last_number_ = 0;                             // guarded by mutex_
+  std::uint64_t set_ = 0;     // rows that have a finalizer; guarded by mutex_
+  std::uint64_t ran_ = 0;     // guarded by mutex_
+  std::uint64_t failed_ = 0;  // guarded by mutex_
+  std::string failure_;       // what the last that threw said; guarded by mutex_
 };
 
 }  // namespace tenure

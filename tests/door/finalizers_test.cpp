@@ -207,6 +207,31 @@ TEST_P(FinalizersTest, MayBringTheirObjectBackOnceAndItsNextDeathIsFinal) {
   EXPECT_EQ(objects(), 0u);
 }
 
+TEST_P(FinalizersTest, DoNotRunAgainForWhatAnotherObjectBringsBack) {
+  for (std::uint32_t generation = 0; generation <= oldest(); ++generation) {
+    std::vector<Handle<Node>> saved;
+    const auto save = [&](Local<Node> dying) { saved.emplace_back(dying); };
+    ASSERT_TRUE(set_finalizer(*mutator, make_node(1), save).ok());
+    collect_full();
+    run_finalizers(*mutator);
+    ASSERT_EQ(saved.size(), 1u);
+    {
+      const Local<Node> second = make_node(2);
+      second->left = saved[0];
+      ASSERT_TRUE(set_finalizer(*mutator, second, save).ok());
+      raise_to(generation);
+    }
+    saved.clear();
+    collect_full();
+    run_finalizers(*mutator);
+
+    ASSERT_EQ(saved.size(), 1u);
+    const Local<Node> first(*mutator, saved[0]->left);
+    ASSERT_EQ(first->value, 1);
+    EXPECT_FALSE(set_finalizer(*mutator, first, save).ok()) << "generation " << generation;
+  }
+}
+
 TEST_P(FinalizersTest, RunForAllOfACycleInTheOrderInWhichTheyWereSet) {
   for (std::uint32_t generation = 0; generation <= oldest(); ++generation) {
     ran.clear();
