@@ -261,6 +261,11 @@ class Stress(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.count("nothing lost, nothing left"), 2)
 
+    def test_does_something_of_each_kind(self):
+        done = run("stress", "--ops", "20000", "--mode", "incremental")
+        for what in ("full collections", "cycles", "weak references cleared", "entries dropped", "finalizers ran"):
+            self.assertRegex(done.stdout, rf" [1-9][0-9,]* {what}")
+
     def test_runs_at_every_number_of_generations(self):
         for generations in range(1, 9):
             done = run("stress", "--seed", "3", "--ops", "5000", "--set", f"generations={generations},verify=on")

@@ -29,7 +29,8 @@ int run(int count, const char* const* arguments) {
   };
   add("replay", "run allocation traces and measure memory and time", add_replay);
   add("doctor", "say what this machine offers and which backend would be used", add_doctor);
-  add("stress", "random graph operations against an oracle", add_stress);
+  add("stress", "random graph operations, weak references and finalizers against an oracle",
+      add_stress);
 
   const std::string_view first = count > 1 ? arguments[1] : "-";
   const bool is_verb = std::any_of(commands.begin(), commands.end(), [first](const auto& command) {

@@ -1,21 +1,17 @@
-// tenure stress: random graph operations against an oracle.
+// tenure stress: the command line of random graph operations against an oracle.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <charconv>
-#include <exception>
 #include <memory>
-#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tenure/runtime.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/settings.hpp"
-#include "tools/cli/stress_graph.hpp"
+#include "tools/cli/stress_run.hpp"
 
 namespace tenure::cli {
 
@@ -84,103 +80,14 @@ std::vector<std::string> all_modes() {
 Config small_config() {
   Config config;
   config.nursery = 1_MiB;
-  config.old_start = 4_MiB;
+  config.old_start = 1_MiB;
   config.large_object = 8_KiB;
   config.device = "sim:8GiB";
   return config;
 }
 
-struct Load {
-  std::uint64_t seed = 1;
-  std::uint64_t operations = 0;
-  std::uint32_t threads = 1;
-};
-
-// One graph's operations. Gives what is wrong, or nothing; ends early where another graph failed.
-std::string work(StressGraph& graph, Mutator& mutator, std::uint64_t operations, ProgressBar* bar,
-                 const std::atomic<bool>& failed) {
-  graph.work_with(mutator);
-  try {
-    for (std::uint64_t done = 0; done < operations && !failed.load(); ++done) {
-      if (std::string fault = graph.step(); !fault.empty()) {
-        return fault;
-      }
-      constexpr std::uint64_t kShowEvery = 4096;
-      if (bar != nullptr && done % kShowEvery == 0) {
-        bar->show(done, operations);
-      }
-    }
-  } catch (const std::exception& error) {  // what `make` throws where the heap is full
-    return error.what();
-  }
-  return graph.compare_all();
-}
-
-// A graph a thread. The first fault, or nothing.
-std::string work_beside(Runtime& runtime, const Load& load,
-                        std::vector<std::unique_ptr<StressGraph>>& graphs) {
-  std::atomic<bool> failed{false};
-  std::vector<std::string> faults(graphs.size());
-  std::vector<std::thread> threads;
-  for (std::size_t k = 0; k < graphs.size(); ++k) {
-    threads.emplace_back([&, k] {
-      Mutator mutator(runtime);
-      faults[k] = work(*graphs[k], mutator, load.operations / load.threads, nullptr, failed);
-      if (!faults[k].empty()) {
-        failed.store(true);
-      }
-    });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-  for (const std::string& fault : faults) {
-    if (!fault.empty()) {
-      return fault;
-    }
-  }
-  return {};
-}
-
-// Gives what is wrong, or nothing.
-std::string run_load(const Load& load, Runtime& runtime) {
-  std::optional<StressMail> mail;
-  if (load.threads > 1) {
-    mail.emplace();
-  }
-  std::vector<std::unique_ptr<StressGraph>> graphs;
-  for (std::uint32_t number = 0; number < load.threads; ++number) {
-    graphs.push_back(
-        std::make_unique<StressGraph>(runtime, load.seed, number, mail ? &*mail : nullptr));
-  }
-  std::string fault;
-  if (load.threads == 1) {
-    Mutator mutator(runtime);
-    ProgressBar bar(fmt::format("seed {}", load.seed));
-    fault = work(*graphs[0], mutator, load.operations, &bar, false);
-  } else {
-    fault = work_beside(runtime, load, graphs);
-  }
-  if (!fault.empty()) {
-    return fault;
-  }
-  StressCounts wanted;
-  while (mail && mail->take()) {  // what nobody took is nobody's
-  }
-  for (const auto& graph : graphs) {
-    wanted.add(graph->count());
-  }
-  if (fault = compare_heap(runtime, wanted); !fault.empty()) {
-    return fault;
-  }
-  for (const auto& graph : graphs) {
-    graph->drop_all();
-  }
-  return compare_heap(runtime, {});
-}
-
 // What makes the same draws again, whatever the environment says then.
-std::string command_for(const Load& load, const Config& config) {
+std::string command_for(const StressLoad& load, const Config& config) {
   std::string settings;
   Config small = small_config();
   small.generations = config.generations;  // lists are as long
@@ -200,30 +107,34 @@ std::string command_for(const Load& load, const Config& config) {
 }
 
 // Gives an exit code.
-int run_once(const Load& load, const Config& config) {
+int run_once(const StressLoad& load, const Config& config) {
   Result<Runtime> runtime = Runtime::open(config);
   if (!runtime) {
     return refuse(runtime.failure());
   }
-  if (const std::string fault = run_load(load, *runtime); !fault.empty()) {
-    fmt::print(stderr, "tenure: seed {} {}\n", load.seed, fault);
+  const StressOutcome outcome = run_stress(load, *runtime);
+  if (!outcome.fault.empty()) {
+    fmt::print(stderr, "tenure: seed {} {}\n", load.seed, outcome.fault);
     fmt::print(stderr, "tenure: again with: {}\n", command_for(load, config));
     if (load.threads > 1) {
       fmt::print(stderr, "tenure: each thread draws the same again; how they meet may differ\n");
     }
     return kFound;
   }
-  const Statistics statistics = runtime->statistics();
+  const Statistics& statistics = outcome.statistics;
   fmt::print(
       "seed {}, {}, generations {}, threads {}: {} operations, {} young and {} full collections, "
-      "{} compactions, longest pause {}: nothing lost, nothing left\n",
+      "{} cycles, {} compactions, {} weak references cleared, {} entries dropped, {} finalizers "
+      "ran, longest pause {}: nothing lost, nothing left\n",
       load.seed, to_string(config.mode), config.generations, load.threads, grouped(load.operations),
       grouped(statistics.young_collections), grouped(statistics.full_collections),
-      grouped(statistics.compactions), duration(statistics.pauses.max_ns()));
+      grouped(statistics.cycles.ended), grouped(statistics.compactions),
+      grouped(statistics.weak_cleared), grouped(statistics.map_entries_dropped),
+      grouped(statistics.finalizers.ran), duration(statistics.pauses.max_ns()));
   return kOk;
 }
 
-int run_modes(const Load& load, const Config& base, const std::vector<std::string>& modes,
+int run_modes(const StressLoad& load, const Config& base, const std::vector<std::string>& modes,
               const Range& generations) {
   for (const std::string& mode : modes) {
     for (std::uint64_t count = generations.first; count <= generations.last; ++count) {
@@ -250,7 +161,7 @@ int run(const Options& options) {
   if (!threads) {
     return refuse(threads.failure());
   }
-  Load load;
+  StressLoad load;
   if (!read_number(options.operations, load.operations)) {
     return refuse(Error{ErrorCode::kBadArgument,
                         "--ops takes a number up to 2^64, not \"" + options.operations + "\""});
