@@ -64,9 +64,11 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   const std::uint64_t before = collections();
   while (!safepoint_.stop(self)) {
     // Somebody else stopped the world meanwhile. If that collected as much, it is enough; a thread
-    // without a mutator cannot know whether the stop began before it asked.
+    // without a mutator cannot know whether the stop began before it asked. Why never for the oldest:
+    // what ended may be a cycle, which leaves what died while it was under way.
     const std::scoped_lock lock(mutex_);
-    if (self != nullptr && account_.collections > before && last_.collected >= at_least) {
+    if (self != nullptr && at_least < heap_.oldest() && account_.collections > before &&
+        last_.collected >= at_least) {
       return last_;
     }
   }
