@@ -2,47 +2,62 @@
 // what a stop costs. Numbers in, decisions out: no clock of its own.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tenure/bytes.hpp"
 
 namespace tenure {
 
+/// What a young collection took on, and what it cost.
+struct YoungCost {
+  std::uint32_t last = 0;  // generations 0 to this one were collected
+  Bytes taken{};           // bytes of them
+  Bytes survived{};        // bytes it copied
+  std::uint64_t pause_ns = 0;
+};
+
 class PauseBudget {
  public:
   /// target_ns   of a stop; what is aimed at is less, since survivors come in bursts
   /// nursery     the most that is ever used of it
-  PauseBudget(std::uint64_t target_ns, Bytes nursery) : target_ns_(target_ns), most_(nursery) {}
+  /// middle      generations between the first and the oldest
+  PauseBudget(std::uint64_t target_ns, Bytes nursery, std::uint32_t middle)
+      : target_ns_(target_ns), most_(nursery), middle_(middle) {}
 
-  /// Learns from a young collection.
-  ///
-  /// taken       bytes of the generations it collected
-  /// survived    bytes it copied
-  void learn(Bytes taken, Bytes survived, std::uint64_t pause_ns);
+  void learn(const YoungCost& cost);
 
-  /// What to use of the nursery before it is collected.
-  [[nodiscard]] Bytes nursery() const { return nursery_.is_zero() ? most_ : nursery_; }
-  /// What a middle generation may hold before it is: nearly all of it has to be copied.
-  [[nodiscard]] Bytes survivors() const;
+  /// What to use of the nursery before it is collected: its survivors, as they were of late, fit their
+  /// part of the target, and a burst, should all survive, passes it by no more than `kBurst` times.
+  [[nodiscard]] Bytes nursery() const { return std::min(nursery_, burst()); }
+  /// What a middle generation may hold before it is: nearly all of it has to be copied, in the same
+  /// stop as what survives of the nursery.
+  [[nodiscard]] Bytes middle() const;
 
   /// The program asked for a nursery of another size.
   void limit_nursery(Bytes nursery);
 
  private:
-  static constexpr double kAim = 0.5;      // of the target
-  static constexpr double kForget = 0.25;  // weight of the newest collection
-  static constexpr double kGrowth =
-      1.5;  // a nursery grows by no more at a time; it shrinks at once
-  // Below, collections are so frequent that stopping alone costs more than what they save.
-  static constexpr Bytes kLeast{512u << 10};
-  // A survivor's cost before any was seen. Measured: bench `young`, 34 to 125 ns each.
-  static constexpr double kFirstNsPerByte = 3.0;
+  [[nodiscard]] Bytes fits(double targets) const;
+  [[nodiscard]] Bytes burst() const { return fits(kBurst); }
+
+  static constexpr double kAimNursery = 0.4;  // of the target
+  static constexpr double kAimMiddle = 0.35;  // of the target, for all middle generations together
+  static constexpr double kBurst = 5.0;       // targets
+  static constexpr double kForget = 0.25;     // weight of the newest collection
+  // A nursery grows by no more at a time; it shrinks at once.
+  static constexpr double kGrowth = 1.5;
+  // Four mutators' buffers. Below, stopping alone costs more than what a shorter stop saves.
+  static constexpr Bytes kLeast{128u << 10};
+  // A survivor's cost before any was seen. Measured: bench `young`, 34 to 125 ns each, and `pause`.
+  static constexpr double kFirstNsPerByte = 1.4;
 
   std::uint64_t target_ns_;
   Bytes most_;
-  Bytes nursery_;  // zero until something was learnt
+  std::uint32_t middle_;
+  Bytes nursery_ = most_;
   double ns_per_byte_ = kFirstNsPerByte;
-  double survival_ = 0.0;  // of a byte
+  double survival_ = 0.0;  // of a byte of the nursery
 };
 
 }  // namespace tenure

@@ -66,6 +66,9 @@ Result<void> Young::open(Bytes nursery, Bytes reserve) {
 void Young::resize_nursery(Bytes nursery) {
   const std::scoped_lock lock(mutex_);
   wanted_ = std::clamp(regions_for(nursery), 1u, nursery_.count);
+  if (cursor_ == first_granule_of_region(nursery_.first)) {
+    settle_size(lock);
+  }
 }
 
 std::optional<BufferRun> Young::take_buffer(std::uint32_t granules) {

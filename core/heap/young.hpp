@@ -54,7 +54,8 @@ class Young {
   /// errors      kOutOfMemory
   [[nodiscard]] Result<void> open(Bytes nursery, Bytes reserve);
 
-  /// Uses another size from the next collection on, up to what was reserved.
+  /// Uses another size, up to what was reserved: from the next collection on, or at once while nothing
+  /// was allocated.
   void resize_nursery(Bytes nursery);
 
   /// A fresh buffer for at least `granules`, its bytes zero, or none: the nursery is used up.

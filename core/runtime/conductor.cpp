@@ -35,12 +35,17 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
       marker_(open_marker(team_)),
       collector_(heap, *marker_, team_),
       trigger_(options.trigger),
-      pause_budget_(options.max_pause_ns, options.trigger.nursery),
+      pause_budget_(options.max_pause_ns, options.trigger.nursery,
+                    std::max(options.trigger.generations, 2u) - 2),
       driver_(clock, heap, collector_),
       background_(safepoint),
       old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
   if (options.verify) {
     collector_.check_marks();
+  }
+  if (options.mode != Mode::kManual && heap.has_nursery()) {
+    heap.young().resize_nursery(pause_budget_.nursery());
+    trigger_.limit_middle(pause_budget_.middle());
   }
 }
 
@@ -68,7 +73,7 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
     // what ended may be a cycle, which leaves what died while it was under way.
     const std::scoped_lock lock(mutex_);
     if (self != nullptr && at_least < heap_.oldest() && account_.collections > before &&
-        last_.collected >= at_least) {
+        last_.collected != CollectionReport::kNothing && last_.collected >= at_least) {
       return last_;
     }
   }
@@ -78,11 +83,9 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
     trigger_.learn_settled(heap_.used(heap_.oldest()));
   }
   const Verdict verdict = choose();
-  const Bytes taken = used_up_to(verdict.last);
   CollectionReport report = carry_out(verdict, stopped);
   report.to_safepoint_ns = stopped - asked;
   report.pause_ns = clock_.now_ns() - stopped;
-  learn(report, taken);
   note(report);
   verify_after(report);  // what it takes is nobody's pause
   safepoint_.go(self);
@@ -123,7 +126,7 @@ std::array<Bytes, kMaxGenerations> Conductor::used() const {
 
 Bytes Conductor::used_up_to(std::uint32_t last) const {
   Bytes sum;
-  for (std::uint32_t k = 0; last != Verdict::kNone && k <= std::min(last, heap_.oldest()); ++k) {
+  for (std::uint32_t k = 0; k <= last; ++k) {
     sum += heap_.used(k);
   }
   return sum;
@@ -137,7 +140,9 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
     driver_.abandon();
     report = collector_.collect_full(verdict.trigger, verdict.compact);
   } else {
+    const Bytes taken = used_up_to(verdict.last);
     report = collector_.collect_young(verdict.last, verdict.trigger);
+    learn(report, taken, clock_.now_ns() - stopped_ns);
     step_cycle(report, stopped_ns);
   }
   const Bytes old = heap_.used(heap_.oldest());
@@ -160,12 +165,10 @@ void Conductor::verify_after(const CollectionReport& report) {
   }
 }
 
-void Conductor::learn(const CollectionReport& report, Bytes taken) {
-  if (options_.mode == Mode::kManual || !heap_.has_nursery()) {
+// From a young collection: in full ones, what was copied is not what the stop cost.
+void Conductor::learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns) {
+  if (options_.mode == Mode::kManual) {
     return;
-  }
-  if (report.full) {
-    return;  // what it copied is not what its stop cost
   }
   {
     const std::scoped_lock lock(mutex_);
@@ -173,9 +176,12 @@ void Conductor::learn(const CollectionReport& report, Bytes taken) {
       pause_budget_.limit_nursery(std::exchange(nursery_asked_, {}));
     }
   }
-  pause_budget_.learn(taken, report.bytes_copied + report.bytes_promoted, report.pause_ns);
+  pause_budget_.learn({.last = report.collected,
+                       .taken = taken,
+                       .survived = report.bytes_copied + report.bytes_promoted,
+                       .pause_ns = pause_ns});
   heap_.young().resize_nursery(pause_budget_.nursery());
-  trigger_.limit_middle(pause_budget_.survivors());
+  trigger_.limit_middle(pause_budget_.middle());
 }
 
 void Conductor::resize_nursery(Bytes nursery) {

@@ -95,7 +95,7 @@ class Conductor {
   void step_cycle(CollectionReport& report, std::uint64_t stopped_ns);
   void note(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
-  void learn(const CollectionReport& report, Bytes taken);
+  void learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns);
   [[nodiscard]] Verdict judge();
   [[nodiscard]] Verdict judge_young();
   [[nodiscard]] std::array<Bytes, kMaxGenerations> used() const;

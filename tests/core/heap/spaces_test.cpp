@@ -204,7 +204,15 @@ TEST_F(Nursery, CutsALargerBufferForALargerObject) {
   expect_sound();
 }
 
+TEST_F(Nursery, ChangesItsSizeAtOnceWhileNothingWasAllocated) {
+  heap.young().resize_nursery(512_KiB);
+
+  EXPECT_EQ(heap.young().nursery_size(), 512_KiB);
+}
+
 TEST_F(Nursery, GrowsAndShrinksFromTheNextCollectionOn) {
+  const BufferRun begun = heap.take_buffer(1).value();
+  write_filler(begun.first, begun.limit - begun.first);
   heap.young().resize_nursery(2_MiB);
   EXPECT_EQ(heap.young().nursery_size(), 1_MiB);
   collect_young();
