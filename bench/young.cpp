@@ -95,6 +95,7 @@ class Ours {
   static Config config_for(Bytes nursery) {
     Config config;
     config.nursery = nursery;
+    config.max_pause_us = 60'000'000;  // a nursery is full when we say so, whatever it costs
     return config;
   }
   CollectionReport collect(Collect what) { return value_or_throw(runtime_.collect(what)); }

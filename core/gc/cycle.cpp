@@ -12,7 +12,7 @@ constexpr std::uint64_t kCardCost = 4;  // of a card, in objects: about so many 
 void Cycle::begin(std::span<const ObjectIndex> roots) {
   check(!is_under_way(), "a marking was begun while another goes on");
   heap_.begin_marking();
-  heap_.cards().keep_rescan(true);
+  heap_.cards().keep_rescan(heap_.cage().regions());
   cards_read_ = 0;
   marker_.begin({.heap = heap_.view(), .roots = roots});
 }
@@ -45,13 +45,13 @@ void Cycle::read_card() {
 }
 
 MarkStats Cycle::end() {
-  heap_.cards().keep_rescan(false);
+  heap_.cards().keep_rescan(nullptr);
   return marker_.complete();
 }
 
 void Cycle::abandon() {
   if (is_under_way()) {
-    heap_.cards().keep_rescan(false);
+    heap_.cards().keep_rescan(nullptr);
     heap_.abandon_marking();
   }
 }

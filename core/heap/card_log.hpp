@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/base/bitmap.hpp"
+#include "core/model/region.hpp"
 
 namespace tenure {
 
@@ -88,7 +89,7 @@ class CardLog {
   /// Gives a card to every reader at work. Stopped world.
   void deliver(std::uint32_t card) {
     remembered_.add(card);
-    if (keeps_rescan_) {
+    if (marked_ != nullptr && is_under_marking(card / kCardsPerRegion)) {
       rescan_.add(card);
     }
   }
@@ -97,9 +98,13 @@ class CardLog {
   [[nodiscard]] CardSet& remembered() { return remembered_; }
   [[nodiscard]] const CardSet& remembered() const { return remembered_; }
 
-  /// From now on, or no more, drains also give cards to `rescan()`. Stopped world.
-  void keep_rescan(bool keep) {
-    keeps_rescan_ = keep;
+  /// From now on drains also give the cards of regions under marking to `rescan()`; null: no more. Why
+  /// no others: a survivors' region may go back in the same stop, and be taken by a mutator while the
+  /// marking reads its rows. Stopped world.
+  ///
+  /// rows     the cage's regions
+  void keep_rescan(const RegionRow* rows) {
+    marked_ = rows;
     (void)rescan_.take_all();
   }
   /// Cards written since the marking last read them. Filled in stops, emptied by who advances the
@@ -107,12 +112,19 @@ class CardLog {
   [[nodiscard]] CardSet& rescan() { return rescan_; }
 
  private:
+  // A run is as its head is.
+  [[nodiscard]] bool is_under_marking(std::uint32_t region) const {
+    const std::uint32_t back =
+        marked_[region].kind == RegionKind::kLargeTail ? marked_[region].link : 0;
+    return (marked_[region - back].flags & RegionRow::kMarking) != 0;
+  }
+
   std::mutex mutex_;
   std::vector<std::unique_ptr<CardBuffer>> full_;   // guarded by mutex_
   std::vector<std::unique_ptr<CardBuffer>> empty_;  // guarded by mutex_
   CardSet remembered_;
   CardSet rescan_;
-  bool keeps_rescan_ = false;
+  const RegionRow* marked_ = nullptr;  // while a marking goes on
 };
 
 }  // namespace tenure

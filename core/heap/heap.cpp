@@ -133,18 +133,6 @@ void Heap::clear_marks(std::uint32_t region) {
   clear_words(cage().marks(), region * kMarksPerRegion, (region + 1) * kMarksPerRegion);
 }
 
-void Heap::note_resurrected(ObjectIndex object) {
-  if (!is_marking_ || !marking_claims(view(), object)) {
-    return;
-  }
-  const std::uint32_t word =
-      std::atomic_ref(cage().marks()[mark_bit(object) / 32]).load(std::memory_order_relaxed);
-  if ((word >> (mark_bit(object) % 32) & 1) == 0) {
-    const std::scoped_lock lock(mutex_);
-    resurrected_.insert(object);
-  }
-}
-
 bool Heap::prepare_marking() {
   if (is_marking_) {
     return true;
@@ -190,10 +178,7 @@ void Heap::begin_marking() {
 
 std::vector<ObjectIndex> Heap::take_born_while_marking() {
   const std::scoped_lock lock(mutex_);
-  std::vector<ObjectIndex> news = std::exchange(born_while_marking_, {});
-  news.insert(news.end(), resurrected_.begin(), resurrected_.end());
-  resurrected_.clear();
-  return news;
+  return std::exchange(born_while_marking_, {});
 }
 
 Bytes Heap::end_marking() {
@@ -207,7 +192,6 @@ void Heap::abandon_marking() {
   blocks_.cover_fresh_regions(false);
   large_.cover_fresh_regions(false);
   born_while_marking_.clear();
-  resurrected_.clear();
   is_marking_ = false;
 }
 

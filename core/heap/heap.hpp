@@ -9,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_set>
 #include <vector>
 
 #include "core/heap/afterlife.hpp"
@@ -75,11 +74,6 @@ class Heap {
   /// returns  whether all are settled
   bool settle_some();
 
-  /// An object came back that nothing need lead to: a weak reference was locked. A marking that works
-  /// on what was reachable as it began must hear of it; one that looks at all roots again as it ends,
-  /// as ours do, is spared work then. Any mutator.
-  void note_resurrected(ObjectIndex object);
-
   /// Bytes that objects use, the dead that nobody found included.
   [[nodiscard]] Bytes used() const;
   [[nodiscard]] Bytes used(std::uint32_t generation) const;
@@ -121,7 +115,7 @@ class Heap {
   /// that `prepare_marking` cleared cost a flag each.
   void begin_marking();
   [[nodiscard]] bool is_marking() const { return is_marking_; }
-  /// Objects born old since the marking began, and those resurrected: they live, and are to be read.
+  /// Objects born old since the marking began: they live, and are to be read.
   [[nodiscard]] std::vector<ObjectIndex> take_born_while_marking();
   /// The marking is over, and what it did not reach is dead. Large objects go back at once, cells when
   /// their turn comes: in `settle_cells`, or as a cell is wanted.
@@ -178,7 +172,6 @@ class Heap {
   mutable std::mutex mutex_;                     // of the oldest generation
   CellCache born_old_;                           // guarded by mutex_
   std::vector<ObjectIndex> born_while_marking_;  // guarded by mutex_
-  std::unordered_set<ObjectIndex> resurrected_;  // while marking, unmarked; guarded by mutex_
   std::size_t cleared_ = 0;  // places of the old regions' list that were cleared; the preparer's
   bool is_marking_ = false;  // written in stops
 };

@@ -104,14 +104,10 @@ WeakCell* take_weak_cell(MutatorCore& core, ObjectIndex object, std::function<vo
       .take(object, std::move(on_death));
 }
 
-ObjectIndex lock_weak_cell(MutatorCore& core, const WeakCell* cell) {
-  // Why nothing else: a stop comes between no two of these steps, and the marking that goes on
-  // beside us looks at locals again in the stop that ends it.
-  const ObjectIndex object = weak_object(cell);
-  if (object != ObjectIndex::kNull) {
-    mutator_at(core, object).runtime.heap().note_resurrected(object);
-  }
-  return object;
+ObjectIndex lock_weak_cell(MutatorCore&, const WeakCell* cell) {
+  // Why a marking that goes on beside us need not hear of it: the object becomes a local, and locals
+  // are looked at again in the stop that ends the marking; where it is stored a card is logged.
+  return weak_object(cell);
 }
 
 void DropWeakMap::operator()(EphemeronMap* map) const noexcept { delete map; }

@@ -146,24 +146,6 @@ TEST_F(AfterlifeTest, SettlesInTheStopThatEndsAMarking) {
   EXPECT_EQ(count(), 4u) << "kept, its value, the dead one, and what it leads to";
 }
 
-TEST_F(AfterlifeTest, HasLockedObjectsReadBeforeTheMarkingEnds) {
-  const ObjectIndex object = make_old(0);
-  const detail::WeakCell* const cell = watch(object);
-  begin();
-  read_all();
-
-  heap.note_resurrected(seen(cell));
-  heap.note_resurrected(seen(cell));
-
-  EXPECT_EQ(heap.take_born_while_marking(), std::vector<ObjectIndex>{object});
-  heap.note_resurrected(object);
-  read_all();
-  ASSERT_TRUE(try_end());
-  EXPECT_EQ(seen(cell), object);
-  heap.note_resurrected(object);
-  EXPECT_TRUE(heap.take_born_while_marking().empty()) << "no marking goes on";
-}
-
 TEST_F(AfterlifeTest, GoesOnWhereTheStopHadNoTimeForWhatTheDeadLeadTo) {
   // A finalizable object with far more behind it than is read between two looks at the clock.
   ObjectIndex chain = make_old(1);

@@ -59,5 +59,29 @@ TEST_F(CardLogTest, DrainsTheLogsThatWereHandedIn) {
   EXPECT_TRUE(heap.cards().remembered().has(card));
 }
 
+TEST(CardLogAlone, GivesTheRescanCardsUnderMarkingAlone) {
+  std::vector<RegionRow> rows(4);
+  rows[0].kind = RegionKind::kBlocks;
+  rows[0].flags = RegionRow::kMarking;
+  rows[1].kind = RegionKind::kBump;  // a survivor's, which may be another's after the stop
+  rows[2].kind = RegionKind::kLargeHead;
+  rows[2].flags = RegionRow::kMarking;
+  rows[3] = {.kind = RegionKind::kLargeTail, .link = 1};
+  CardLog log;
+  log.deliver(0);
+
+  log.keep_rescan(rows.data());
+  for (std::uint32_t region = 0; region < rows.size(); ++region) {
+    log.deliver(region * kCardsPerRegion + 1);
+  }
+
+  EXPECT_EQ(log.rescan().cards(),
+            (std::vector<std::uint32_t>{1, 2 * kCardsPerRegion + 1, 3 * kCardsPerRegion + 1}));
+  EXPECT_TRUE(log.remembered().has(kCardsPerRegion + 1));
+
+  log.keep_rescan(nullptr);
+  EXPECT_TRUE(log.rescan().cards().empty());
+}
+
 }  // namespace
 }  // namespace tenure::testing
