@@ -52,6 +52,7 @@ MarkStats Cycle::end() {
 void Cycle::abandon() {
   if (is_under_way()) {
     heap_.cards().keep_rescan(nullptr);
+    marker_.begin({.heap = heap_.view(), .roots = {}});  // which drops what the one given up holds
     heap_.abandon_marking();
   }
 }

@@ -50,6 +50,23 @@ TEST_F(CycleTest, FreesWhatWasDeadWhenItBegan) {
   EXPECT_LT(heap.used(), before);
 }
 
+TEST_F(CycleTest, LetsGoOfWhatWasLeftToReadWhenItIsGivenUp) {
+  const Root kept(*this, make_old(1));
+  ResumableMarker marking;
+  Cycle given_up(heap, marking);
+  retire();
+  while (!heap.prepare_marking()) {
+  }
+  const ObjectIndex root = kept.get();
+  given_up.begin({&root, 1});
+  ASSERT_FALSE(marking.advance(0)) << "the root waits to be read";
+
+  given_up.abandon();
+
+  EXPECT_TRUE(marking.advance(0)) << "a table of 1/128 of the heap waits with it";
+  EXPECT_FALSE(given_up.is_under_way());
+}
+
 TEST_F(CycleTest, FindsWhatAStoreHidInAnObjectThatWasReadBefore) {
   const Root holder(*this, make_old(1));
   const ObjectIndex hidden = make_old(1);
