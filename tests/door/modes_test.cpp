@@ -186,12 +186,12 @@ TEST(Modes, IncrementalMarksInSlicesWithoutAThread) {
   Runtime runtime = value_or_throw(Runtime::open(config));
   std::size_t during = 0;
 
-  // Enough once some marking took more than one slice to prepare and one to mark.
+  // Slices prepare, mark and settle: of each at least one, and a few more.
   const auto enough = [&](const Statistics& so_far) {
     during = std::max(during, threads_of_process());
     return has_two_cycles(so_far) && so_far.cycles.slices.count() > 2 * so_far.cycles.ended + 2;
   };
-  const Statistics statistics = run(runtime, 4, enough, 20'000);
+  const Statistics statistics = run(runtime, 4, enough);
 
   EXPECT_GT(statistics.cycles.bytes_allocated.count(), 0u);
   EXPECT_GT(statistics.cycles.cards_read, 0u);
