@@ -28,7 +28,8 @@ class PauseBudget {
   void learn(const YoungCost& cost);
 
   /// What to use of the nursery before it is collected: its survivors, as they were of late, fit their
-  /// part of the target, and a burst, should all survive, passes it by no more than `kBurst` times.
+  /// part of the target, and all of it, should it survive, fits `kBurst` targets at the cost learnt.
+  /// Survivors of earlier collections that share its generation are not counted.
   [[nodiscard]] Bytes nursery() const { return std::min(nursery_, burst()); }
   /// What a middle generation may hold before it is: nearly all of it has to be copied, in the same
   /// stop as what survives of the nursery.

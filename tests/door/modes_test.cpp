@@ -169,6 +169,22 @@ TEST(Modes, AutomaticMarksInOneStopWhatFitsThePauseTarget) {
   EXPECT_EQ(statistics.cycles.begun, 0u);
 }
 
+TEST(Modes, BeginWithNoMoreNurseryThanThePauseTargetAllows) {
+  Config config = load(Mode::kAutomatic);
+  config.nursery = 32_MiB;
+  config.max_pause_us = 1000;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+  Mutator mutator(runtime);
+
+  while (runtime.statistics().bytes_allocated < 8_MiB && runtime.statistics().collections == 0) {
+    for (int k = 0; k < 1000; ++k) {
+      (void)make<Node>(mutator);
+    }
+  }
+
+  EXPECT_GT(runtime.statistics().collections, 0u);
+}
+
 TEST(Modes, AutomaticSlicesWhatDoesNot) {
   Config config = load(Mode::kAutomatic);
   config.max_pause_us = 1000;
