@@ -78,6 +78,7 @@ class Heap {
   [[nodiscard]] Bytes used() const;
   [[nodiscard]] Bytes used(std::uint32_t generation) const;
   [[nodiscard]] Bytes committed() const;
+  [[nodiscard]] std::uint32_t regions_in_use() const { return source_.used(); }
   /// Holes in the oldest generation.
   [[nodiscard]] Fragmentation fragmentation() const;
   [[nodiscard]] Bytes limit() const;

@@ -39,6 +39,7 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
                     std::max(options.trigger.generations, 2u) - 2),
       driver_(clock, heap, collector_),
       background_(safepoint),
+      pretoucher_(heap.cage()),
       old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
   if (options.verify) {
     collector_.check_marks();
@@ -84,6 +85,9 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   }
   const Verdict verdict = choose();
   CollectionReport report = carry_out(verdict, stopped);
+  if (options_.mode != Mode::kManual) {
+    pretoucher_.follow(heap_.regions_in_use());
+  }
   report.to_safepoint_ns = stopped - asked;
   report.pause_ns = clock_.now_ns() - stopped;
   note(report);

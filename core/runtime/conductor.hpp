@@ -22,6 +22,7 @@
 #include "core/model/marker.hpp"
 #include "core/runtime/background_marker.hpp"
 #include "core/runtime/cycle_driver.hpp"
+#include "core/runtime/pretoucher.hpp"
 #include "core/runtime/safepoint.hpp"
 #include "tenure/config.hpp"
 #include "tenure/statistics.hpp"
@@ -123,6 +124,7 @@ class Conductor {
   PauseBudget pause_budget_;  // stopped world
   CycleDriver driver_;
   BackgroundMarker background_;
+  Pretoucher pretoucher_;
   std::atomic<Marking> marking_{Marking::kStop};   // of the cycle under way; written in stops
   std::atomic<std::int64_t> old_room_;             // until the trigger's limit
   std::atomic<std::uint64_t> last_slice_ns_{0};    // when it ended

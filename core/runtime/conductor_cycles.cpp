@@ -164,6 +164,7 @@ void Conductor::end_background(MutatorState* self) {
     safepoint_.leave(*self);
   }
   background_.end();
+  pretoucher_.end();
   if (self != nullptr) {
     safepoint_.come_back(*self);
   }
