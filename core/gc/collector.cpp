@@ -63,6 +63,7 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
   const EvacuationStats stats = evacuate(heap_, last, Promotion::kByAge, team_);
+  learn_ages(last, stats.survivors);
   if (cycle_.is_under_way()) {
     cycle_.add(stats.promoted_while_marking);
     cycle_.take_born();
@@ -72,6 +73,16 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   report.collected = last;
   report.bytes_freed = freed_between(before, heap_.used());
   return report;
+}
+
+void Collector::learn_ages(std::uint32_t last, const Survivors& survivors) {
+  if (!heap_.options().adapts_ages) {
+    return;
+  }
+  ageing_.learn(last, survivors);
+  for (std::uint32_t generation = 0; generation < heap_.oldest(); ++generation) {
+    heap_.set_promotion_age(generation, ageing_.age(generation));
+  }
 }
 
 CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how) {

@@ -154,7 +154,7 @@ constexpr std::array kOptions{
            read_count<&Config::generations, 1, kMaxGenerations>, write_count<&Config::generations>},
     Option{"promotion_age", "TENURE_PROMOTION_AGE",
            "1 to 15, for all or for each young generation, as in 3/3",
-           "collections survived in a generation before an object goes up one",
+           "collections survived in a generation before an object goes up one; not set: learnt",
            read_list<&Config::promotion_age, 1, kAgeLimit>, write_ages},
     Option{"collection_ratio", "TENURE_COLLECTION_RATIO",
            "0 to 1000000000, for all older ones or for each generation, as in 1/10/50",

@@ -46,6 +46,7 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
   Result<std::unique_ptr<Heap>> heap =
       Heap::open(host_platform(), {.generations = config.generations,
                                    .promotion_age = ages_of(config),
+                                   .adapts_ages = adapts_ages(config),
                                    .nursery = config.nursery,
                                    .nursery_reserve = std::max(config.nursery, kNurseryReserve),
                                    .limit = config.heap_limit,

@@ -34,8 +34,9 @@ struct Config {
   std::uint32_t generations = 3;
 
   /// Collections that an object survives in one generation before it goes up one; 1 to 15. One for
-  /// all, or one for each young generation, `generations` - 1 in all. By default 3/3/2/2/2/2/2, as
-  /// far as there are generations.
+  /// all, or one for each young generation, `generations` - 1 in all. By default they are learnt,
+  /// except in manual mode: 3/3/2/2/2/2/2 at first and at the most, less while fewer than 30 % die
+  /// in the last of those collections.
   PerGeneration promotion_age{};
 
   /// Generation k is collected with every n-th young collection; 0: never because its turn comes.
