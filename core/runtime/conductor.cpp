@@ -40,7 +40,9 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
       driver_(clock, heap, collector_),
       background_(safepoint),
       pretoucher_(heap.cage()),
+      settled_ns_(clock.now_ns()),
       old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
+  old_limit_ = trigger_.old_limit();
   if (options.verify) {
     collector_.check_marks();
   }
@@ -81,7 +83,7 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   const std::uint64_t stopped = clock_.now_ns();
   ready();
   if (driver_.take_settled()) {
-    trigger_.learn_settled(heap_.used(heap_.oldest()));
+    learn_cycle();
   }
   const Verdict verdict = choose();
   CollectionReport report = carry_out(verdict, stopped);
@@ -142,7 +144,9 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
     step_cycle(report, stopped_ns);
   } else if (verdict.last >= heap_.oldest()) {
     driver_.abandon();
+    begin_old_collection();
     report = collector_.collect_full(verdict.trigger, verdict.compact);
+    learn_full(report.bytes_promoted, clock_.now_ns() - stopped_ns);
   } else {
     const Bytes taken = used_up_to(verdict.last);
     report = collector_.collect_young(verdict.last, verdict.trigger);
@@ -197,6 +201,7 @@ void Conductor::resize_nursery(Bytes nursery) {
 void Conductor::note(const CollectionReport& report) {
   const std::scoped_lock lock(mutex_);
   last_ = report;
+  old_limit_ = trigger_.old_limit();
   Statistics& sum = account_;
   sum.pauses.add(report.pause_ns);
   sum.pause_target_misses += report.pause_ns > options_.max_pause_ns ? 1 : 0;
@@ -238,6 +243,7 @@ void Conductor::account(Statistics& statistics) const {
   const std::scoped_lock lock(mutex_);
   statistics = account_;
   statistics.bytes_allocated = Bytes{bytes_of_ended_};
+  statistics.old_limit = old_limit_;
   const Bytes in_cycles = statistics.cycles.bytes_allocated;
   statistics.cycles = driver_.statistics();
   statistics.cycles.bytes_allocated = in_cycles;

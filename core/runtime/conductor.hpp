@@ -97,6 +97,9 @@ class Conductor {
   void note(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
   void learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns);
+  void begin_old_collection();
+  void learn_full(Bytes promoted, std::uint64_t work_ns);
+  void learn_cycle();
   [[nodiscard]] Verdict judge();
   [[nodiscard]] Verdict judge_young();
   [[nodiscard]] std::array<Bytes, kMaxGenerations> used() const;
@@ -125,22 +128,25 @@ class Conductor {
   CycleDriver driver_;
   BackgroundMarker background_;
   Pretoucher pretoucher_;
+  OldCollection old_collection_;                   // the last, or that under way; stopped world
+  std::uint64_t settled_ns_;                       // when the last one's end was known; likewise
   std::atomic<Marking> marking_{Marking::kStop};   // of the cycle under way; written in stops
   std::atomic<std::int64_t> old_room_;             // until the trigger's limit
   std::atomic<std::uint64_t> last_slice_ns_{0};    // when it ended
   std::atomic<std::uint64_t> old_at_request_{0};   // bytes in the oldest generation
-  double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a marking in one stop; stopped world
+  double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a collection in one stop; likewise
   std::uint64_t allocated_at_begin_ = 0;           // of the cycle; stopped world
   std::vector<ObjectIndex> orphans_;  // owners of mutators that ended; guarded by mutex_
 
   mutable std::mutex mutex_;          // taken in stops, never while waiting for one
   Statistics account_;                // guarded by mutex_
   CollectionReport last_;             // guarded by mutex_
+  Bytes old_limit_;                   // the trigger's; guarded by mutex_
   std::uint64_t bytes_of_ended_ = 0;  // guarded by mutex_
   Bytes nursery_asked_;               // since the last collection; guarded by mutex_
 
-  // What a full collection is taken to cost in one stop: some 50 ns for an object of 24 bytes. Not
-  // learnt yet from those that were seen.
+  // What a full collection is taken to cost in one stop, until one was seen: some 50 ns for an object of
+  // 24 bytes.
   static constexpr double kFirstFullNsPerByte = 2.0;
 };
 

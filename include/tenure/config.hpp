@@ -41,7 +41,7 @@ struct Config {
 
   /// Generation k is collected with every n-th young collection; 0: never because its turn comes.
   /// One for each generation, the first of them 1, or one for all but the youngest. By default
-  /// 1/10/50, then times 5. The oldest generation's turn waits until it has grown by a quarter since
+  /// 1/10/50, then times 5. The oldest generation's turn waits until it has used up a quarter of its room since
   /// its last collection, and begins a cycle where the mode marks beside mutators.
   PerGeneration collection_ratio{};
 

@@ -163,6 +163,7 @@ struct Statistics {
   std::array<Bytes, kMaxGenerations> bytes_by_generation{};  // used: live, or not yet found dead
   /// Collections that an object survives in a young generation before it goes up, as it is now.
   std::array<std::uint32_t, kMaxGenerations> promotion_age{};
+  Bytes old_limit{};  // past which the oldest generation is collected
   Bytes heap_used{};
   Bytes heap_committed{};
   Bytes heap_limit{};
