@@ -1,5 +1,7 @@
 #include "core/gc/collector.hpp"
 
+#include <numeric>
+
 #include "core/gc/evacuation.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
@@ -9,6 +11,16 @@ namespace tenure {
 
 namespace {
 
+std::array<Bytes, kMaxGenerations> survived_in(const Survivors& survivors) {
+  std::array<Bytes, kMaxGenerations> bytes{};
+  for (std::size_t generation = 0; generation < bytes.size(); ++generation) {
+    const auto& by_age = survivors[generation];
+    bytes[generation] =
+        Bytes{std::accumulate(by_age.begin(), by_age.end(), std::uint64_t{0}) * kGranuleBytes};
+  }
+  return bytes;
+}
+
 CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigger) {
   return {.trigger = trigger,
           .objects_copied = stats.objects_copied,
@@ -16,6 +28,7 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .objects_held = stats.objects_held,
           .bytes_copied = stats.bytes_copied,
           .bytes_promoted = stats.bytes_promoted,
+          .bytes_survived = survived_in(stats.survivors),
           .cards_scanned = stats.cards_scanned,
           .payloads_retired = stats.retired.payloads,
           .payload_bytes_retired = stats.retired.bytes,

@@ -130,14 +130,6 @@ std::array<Bytes, kMaxGenerations> Conductor::used() const {
   return used;
 }
 
-Bytes Conductor::used_up_to(std::uint32_t last) const {
-  Bytes sum;
-  for (std::uint32_t k = 0; k <= last; ++k) {
-    sum += heap_.used(k);
-  }
-  return sum;
-}
-
 CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stopped_ns) {
   CollectionReport report{.collected = CollectionReport::kNothing, .trigger = verdict.trigger};
   if (verdict.last == Verdict::kNone) {
@@ -148,9 +140,9 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
     report = collector_.collect_full(verdict.trigger, verdict.compact);
     learn_full(report.bytes_promoted, clock_.now_ns() - stopped_ns);
   } else {
-    const Bytes taken = used_up_to(verdict.last);
+    const Bytes youngest = heap_.used(0);
     report = collector_.collect_young(verdict.last, verdict.trigger);
-    learn(report, taken, clock_.now_ns() - stopped_ns);
+    learn(report, youngest, clock_.now_ns() - stopped_ns);
     step_cycle(report, stopped_ns);
   }
   const Bytes old = heap_.used(heap_.oldest());
@@ -174,7 +166,7 @@ void Conductor::verify_after(const CollectionReport& report) {
 }
 
 // From a young collection: in full ones, what was copied is not what the stop cost.
-void Conductor::learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns) {
+void Conductor::learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns) {
   if (options_.mode == Mode::kManual) {
     return;
   }
@@ -184,8 +176,8 @@ void Conductor::learn(const CollectionReport& report, Bytes taken, std::uint64_t
       pause_budget_.limit_nursery(std::exchange(nursery_asked_, {}));
     }
   }
-  pause_budget_.learn({.last = report.collected,
-                       .taken = taken,
+  pause_budget_.learn({.youngest = youngest,
+                       .youngest_survived = report.bytes_survived[0],
                        .survived = report.bytes_copied + report.bytes_promoted,
                        .pause_ns = pause_ns});
   heap_.young().resize_nursery(pause_budget_.nursery());

@@ -96,14 +96,13 @@ class Conductor {
   void step_cycle(CollectionReport& report, std::uint64_t stopped_ns);
   void note(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
-  void learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns);
+  void learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns);
   void begin_old_collection();
   void learn_full(Bytes promoted, std::uint64_t work_ns);
   void learn_cycle();
   [[nodiscard]] Verdict judge();
   [[nodiscard]] Verdict judge_young();
   [[nodiscard]] std::array<Bytes, kMaxGenerations> used() const;
-  [[nodiscard]] Bytes used_up_to(std::uint32_t last) const;
 
   [[nodiscard]] bool may_collect_old() const;
   [[nodiscard]] Bytes most_old() const;

@@ -93,7 +93,8 @@ struct CollectionReport {
   std::uint64_t objects_marked = 0;    // in the oldest generation; 0 in young collections
   Bytes bytes_copied{};
   Bytes bytes_promoted{};
-  Bytes bytes_freed{};  // of objects
+  std::array<Bytes, kMaxGenerations> bytes_survived{};  // both, by the generation they came from
+  Bytes bytes_freed{};                                  // of objects
   std::uint64_t cards_scanned = 0;
   std::uint64_t payloads_retired = 0;
   Bytes payload_bytes_retired{};        // as they were asked for
