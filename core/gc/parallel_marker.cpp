@@ -61,6 +61,7 @@ bool ParallelMarker::advance(std::uint64_t budget) {
       std::clamp<std::uint64_t>(budget / kWorthAMember, 1, team_.size()));
   working_.store(members, std::memory_order_relaxed);
   const std::uint64_t share = budget == kNoBudget ? kNoBudget : budget / members;
+  ++team_runs_;
   team_.run(members, [&](std::uint32_t member) { work(member, share); });
   return !has_work(1);
 }
@@ -72,6 +73,14 @@ MarkStats ParallelMarker::complete() {
   for (const std::unique_ptr<Member>& member : members_) {
     sum.objects += member->reader.stats().objects;
     sum.references += member->reader.stats().references;
+  }
+  return sum;
+}
+
+std::uint64_t ParallelMarker::steals() const {
+  std::uint64_t sum = 0;
+  for (const std::unique_ptr<Member>& member : members_) {
+    sum += member->steals;
   }
   return sum;
 }
@@ -101,6 +110,7 @@ bool ParallelMarker::steal(std::uint32_t member, std::uint64_t least) {
     }
     if (const std::uint32_t span = victim.pop(); span != kNoSpan) {
       members_[member]->reader.open(span);
+      ++members_[member]->steals;
       return true;
     }
   }

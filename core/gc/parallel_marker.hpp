@@ -30,6 +30,11 @@ class ParallelMarker final : public Marker {
   void add(std::span<const ObjectIndex> objects) override;
   MarkStats complete() override;
 
+  /// Spans that a member took from another's queue, since the marker was made. Between calls.
+  [[nodiscard]] std::uint64_t steals() const;
+  /// Times that the team was called, likewise.
+  [[nodiscard]] std::uint64_t team_runs() const { return team_runs_; }
+
  private:
   static constexpr std::size_t kLine = 64;
   struct alignas(kLine) Member {
@@ -37,6 +42,7 @@ class ParallelMarker final : public Marker {
         : reader(spans, pieces, queue) {}
     StealableSpanQueue queue;
     SpanReader<Beside::kMarkers, StealableSpanQueue> reader;
+    std::uint64_t steals = 0;
   };
 
   void work(std::uint32_t member, std::uint64_t budget);
@@ -48,7 +54,8 @@ class ParallelMarker final : public Marker {
   SpanTable<Beside::kMarkers> spans_;
   ArrayPieces pieces_;
   std::vector<std::unique_ptr<Member>> members_;  // [members of the team]
-  std::atomic<std::uint32_t> working_{0};         // members that may still produce work
+  std::uint64_t team_runs_ = 0;
+  std::atomic<std::uint32_t> working_{0};  // members that may still produce work
 };
 
 }  // namespace tenure
