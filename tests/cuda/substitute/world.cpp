@@ -69,12 +69,12 @@ World& world() {
 void World::reset(const Machine& played) {
   for (const auto& [base, block] : blocks) unmap_pages(block);
   for (const auto& [base, bytes] : reservations) munmap(base, bytes);
-  for (const auto& [handle, what] : physical) close(static_cast<int>(handle));
+  for (const auto& [handle, memory] : physical) {
+    if (memory.file >= 0) close(memory.file);
+  }
   blocks.clear();
   reservations.clear();
   physical.clear();
-  mapped.clear();
-  released.clear();
   behind.clear();
   streams.clear();
   default_streams.clear();
