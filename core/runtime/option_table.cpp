@@ -186,7 +186,7 @@ constexpr std::array kOptions{
     Option{"payload_budget", "TENURE_PAYLOAD_BUDGET", "2MiB or more, or unlimited",
            "bytes that a pool may map", read_bytes<&Config::payload_budget, 2_M, kMax>,
            write_bytes<&Config::payload_budget>},
-    Option{"device", "TENURE_DEVICE", "auto, host, or sim: and a capacity, as in sim:80GiB",
+    Option{"device", "TENURE_DEVICE", "auto, host, sim:SIZE as in sim:80GiB, or cuda:NUMBER",
            "where payloads lie", read_device, write_device},
     Option{"strict_memory_kind", "TENURE_STRICT_MEMORY_KIND", "on or off",
            "refuse a memory kind that the device has not, instead of using the host's",

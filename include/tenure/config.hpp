@@ -66,7 +66,8 @@ struct Config {
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
 
-  /// "auto", "host", or a simulated device by its capacity, "sim:80GiB".
+  /// "auto", "host", a simulated device by its capacity, "sim:80GiB", or a CUDA device, "cuda:0".
+  /// "auto" is the first CUDA device where the build and the machine have one, else the host.
   std::string device = "auto";
 
   /// Requests for a kind that the device has not are refused instead of answered by host memory.
