@@ -43,12 +43,15 @@ class ParallelMarker final : public Marker {
     StealableSpanQueue queue;
     SpanReader<Beside::kMarkers, StealableSpanQueue> reader;
     std::uint64_t steals = 0;
+    std::vector<std::uint64_t>
+        seen;  // what was taken from each member's queue, when it last looked
   };
 
   void work(std::uint32_t member, std::uint64_t budget);
-  [[nodiscard]] bool steal(std::uint32_t member, std::uint64_t least);
-  [[nodiscard]] bool wait_for_work();
-  [[nodiscard]] bool has_work(std::uint64_t least) const;
+  [[nodiscard]] bool steal(std::uint32_t member);
+  [[nodiscard]] StealableSpanQueue* find_victim(std::uint32_t member);
+  [[nodiscard]] bool wait_for_work(std::uint32_t member);
+  [[nodiscard]] bool has_work() const;
 
   Team& team_;
   SpanTable<Beside::kMarkers> spans_;

@@ -53,6 +53,25 @@ TEST(ParallelMarker, SharesTheSpansThatOneRootLeadsTo) {
   EXPECT_GT(marker.steals(), 0u) << "one member did all";
 }
 
+TEST(ParallelMarker, LeavesAListToWhoeverFollowsIt) {
+  constexpr std::uint32_t kObjects = 400'000 / kShare;
+  PlainGraph list(kObjects, 1);
+  std::vector<std::uint32_t> order(kObjects);
+  std::iota(order.begin(), order.end(), 0u);
+  std::shuffle(order.begin(), order.end(), std::mt19937_64(4));
+  for (std::uint32_t k = 0; k + 1 < kObjects; ++k) {
+    list.set_slot(list.object(order[k]), 0, list.object(order[k + 1]));
+  }
+  const ObjectIndex root = list.object(order[0]);
+  Team team(2);
+  ParallelMarker marker(team);
+
+  marker.begin(list.job({&root, 1}));
+
+  EXPECT_EQ(marker.complete().objects, kObjects);
+  EXPECT_LT(marker.steals(), kObjects / 100);
+}
+
 TEST(ParallelMarker, CallsNobodyWhereThereIsNothingToRead) {
   PlainGraph tree = spread_tree(1000);
   const ObjectIndex root = tree.object(0);
