@@ -61,7 +61,9 @@ class PlainGraph {
                      .blocks = blocks_.data(),
                      .marks = marks_.data(),
                      .heap = HeapId{1}},
-            .roots = roots};
+            .roots = roots,
+            .regions = regions_,
+            .types = static_cast<std::uint32_t>(types_.size())};
   }
   [[nodiscard]] std::uint64_t marked() const {
     std::uint64_t count = 0;

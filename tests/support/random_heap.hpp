@@ -50,7 +50,9 @@ class RandomHeap {
                      .blocks = blocks_.data(),
                      .marks = marks_.data(),
                      .heap = kOwn},
-            .roots = roots_};
+            .roots = roots_,
+            .regions = kHeapRegions,
+            .types = static_cast<std::uint32_t>(types_.size())};
   }
 
   /// The bits that a marking has to leave.
