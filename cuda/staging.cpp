@@ -8,7 +8,8 @@ Result<std::unique_ptr<Staging>> Staging::open() {
   std::unique_ptr<Staging> staging(new Staging());
   for (Buffer& buffer : staging->buffers_) {
     void* data = nullptr;
-    if (Result<void> got = done(cudaMallocHost(&data, kBufferSize.count()), "cudaMallocHost");
+    if (Result<void> got =
+            done(cudaHostAlloc(&data, kBufferSize.count(), cudaHostAllocDefault), "cudaHostAlloc");
         !got) {
       return got.failure();
     }
