@@ -2,6 +2,7 @@
 // or one long array in front of them.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <vector>
@@ -65,6 +66,8 @@ class PlainGraph {
             .regions = regions_,
             .types = static_cast<std::uint32_t>(types_.size())};
   }
+  void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
+  [[nodiscard]] std::uint32_t cell() const { return cell_; }  // granules of an object
   [[nodiscard]] std::uint64_t marked() const {
     std::uint64_t count = 0;
     for (const std::uint32_t word : marks_) {

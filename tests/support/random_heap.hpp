@@ -2,6 +2,7 @@
 // is reachable is known from a list of edges kept beside them, by a walk of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
@@ -83,6 +84,7 @@ class RandomHeap {
   }
 
   [[nodiscard]] const std::vector<std::uint32_t>& marks() const { return marks_; }
+  void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
   [[nodiscard]] std::size_t size() const { return objects_.size(); }
 
  private:
