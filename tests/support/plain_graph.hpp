@@ -10,6 +10,7 @@
 #include "core/model/heap_view.hpp"
 #include "core/model/mark_law.hpp"
 #include "core/model/marker.hpp"
+#include "tests/support/random_heap.hpp"
 
 namespace tenure::testing {
 
@@ -63,6 +64,7 @@ class PlainGraph {
                      .heap = HeapId{1}},
             .roots = roots};
   }
+  [[nodiscard]] HeapArrays arrays() const { return {words_, types_, rows_, blocks_, marks_}; }
   [[nodiscard]] std::uint64_t marked() const {
     std::uint64_t count = 0;
     for (const std::uint32_t word : marks_) {
