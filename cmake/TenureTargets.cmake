@@ -82,11 +82,16 @@ function(tenure_test source)
   gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
   if("gpu" IN_LIST arg_LABELS)
-    tenure_runs_elsewhere(${name}_test)
-    set_property(GLOBAL APPEND PROPERTY TENURE_GPU_TESTS ${name})
-    if(NOT "long" IN_LIST arg_LABELS)
-      set_property(GLOBAL APPEND PROPERTY TENURE_SMALL_GPU_TESTS ${name})
-    endif()
+    tenure_gpu_program(${name} "${arg_LABELS}")
+  endif()
+endfunction()
+
+# tenure_gpu_program(<name> <labels>): the program <name>_test is among the checks of a device.
+function(tenure_gpu_program name labels)
+  tenure_runs_elsewhere(${name}_test)
+  set_property(GLOBAL APPEND PROPERTY TENURE_GPU_TESTS ${name})
+  if(NOT "long" IN_LIST labels)
+    set_property(GLOBAL APPEND PROPERTY TENURE_SMALL_GPU_TESTS ${name})
   endif()
 endfunction()
 
@@ -128,4 +133,19 @@ ${rows}
 }
 ")
   add_custom_target(gpu_checks DEPENDS ${programs})
+endfunction()
+
+# tenure_device_test(kernels/<file>_test.cpp USES ...): a kernel's test as a program for a device. It
+# says that it skips where there is none.
+function(tenure_device_test source)
+  cmake_parse_arguments(arg "" "" "USES" ${ARGN})
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_test$" "" name ${name})
+  add_executable(device.${name}_test ${source} ${PROJECT_SOURCE_DIR}/tests/cuda/device_memory.cpp)
+  tenure_flags(device.${name}_test)
+  target_include_directories(device.${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(device.${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
+  gtest_discover_tests(device.${name}_test TEST_PREFIX "device.${name}." DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS gpu TIMEOUT 300)
+  tenure_gpu_program(device.${name} gpu)
 endfunction()

@@ -64,7 +64,7 @@ struct MarkWorkspace {
   std::byte* memory = nullptr;      // [bytes_for(queue_entries)], aligned to 256
   std::uint32_t queue_entries = 0;  // of each of the two; at least 1
 
-  /// Big objects that one level can set aside; more wait as an overflow does.
+  /// Big objects that one level can set aside; one block reads what is more than that.
   [[nodiscard]] static constexpr std::uint32_t big_entries(std::uint32_t queue_entries) {
     return std::max(queue_entries / 64, 1u);
   }

@@ -11,6 +11,7 @@
 #include "core/model/heap_view.hpp"
 #include "core/model/mark_law.hpp"
 #include "core/model/marker.hpp"
+#include "tests/support/random_heap.hpp"
 
 namespace tenure::testing {
 
@@ -68,6 +69,7 @@ class PlainGraph {
   }
   void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
   [[nodiscard]] std::uint32_t cell() const { return cell_; }  // granules of an object
+  [[nodiscard]] HeapArrays arrays() const { return {words_, types_, rows_, blocks_, marks_}; }
   [[nodiscard]] std::uint64_t marked() const {
     std::uint64_t count = 0;
     for (const std::uint32_t word : marks_) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,15 @@ enum class Shape : std::uint8_t { kRandom, kList, kTree, kRings, kStar, kBigArra
 inline constexpr std::array kShapes{Shape::kRandom,   Shape::kList, Shape::kTree,
                                     Shape::kRings,    Shape::kStar, Shape::kBigArrays,
                                     Shape::kAllLeaves};
+
+/// All arrays of such a heap, to be copied elsewhere.
+struct HeapArrays {
+  std::span<const std::uint32_t> words;
+  std::span<const TypeRow> types;
+  std::span<const RegionRow> regions;
+  std::span<const BlockRow> blocks;
+  std::span<const std::uint32_t> marks;
+};
 
 /// A heap of one shape, drawn from a seed.
 class RandomHeap {
@@ -83,6 +93,7 @@ class RandomHeap {
     return expected;
   }
 
+  [[nodiscard]] HeapArrays arrays() const { return {words_, types_, regions_, blocks_, marks_}; }
   [[nodiscard]] const std::vector<std::uint32_t>& marks() const { return marks_; }
   void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
   [[nodiscard]] std::size_t size() const { return objects_.size(); }

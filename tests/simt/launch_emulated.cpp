@@ -1,0 +1,3 @@
+// The launch functions once more, over kernels that the CPU runs.
+#include "kernels/heap_launch.cuh"
+#include "kernels/mark_launch.cuh"
