@@ -50,6 +50,8 @@ Result<void> find(const char* name, Function& function) {
 }  // namespace
 
 struct MirrorRange::Driver {
+  decltype(&cuDeviceGet) device = nullptr;
+  decltype(&cuDeviceGetAttribute) attribute = nullptr;
   decltype(&cuMemGetAllocationGranularity) granularity = nullptr;
   decltype(&cuMemAddressReserve) reserve = nullptr;
   decltype(&cuMemAddressFree) give_up = nullptr;
@@ -60,12 +62,14 @@ struct MirrorRange::Driver {
   decltype(&cuMemSetAccess) allow = nullptr;
 
   Result<void> find_all() {
-    Result<void> found = find("cuMemGetAllocationGranularity", granularity);
+    Result<void> found = find("cuDeviceGet", device);
     const auto next = [&found](const char* name, auto& function) {
       if (found) {
         found = find(name, function);
       }
     };
+    next("cuDeviceGetAttribute", attribute);
+    next("cuMemGetAllocationGranularity", granularity);
     next("cuMemAddressReserve", reserve);
     next("cuMemAddressFree", give_up);
     next("cuMemCreate", create);
@@ -92,6 +96,21 @@ Result<std::unique_ptr<MirrorRange>> MirrorRange::open(int device) {
 }
 
 Result<void> MirrorRange::reserve(int device) {
+  CUdevice handle = 0;
+  int can_map = 0;
+  Result<void> found = done(driver_->device(&handle, device), "cuDeviceGet");
+  if (found) {
+    found = done(driver_->attribute(
+                     &can_map, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, handle),
+                 "cuDeviceGetAttribute");
+  }
+  if (!found) {
+    return found;
+  }
+  if (can_map == 0) {
+    return Error{ErrorCode::kUnsupported,
+                 "device " + std::to_string(device) + " maps no memory into reserved addresses"};
+  }
   memory_.type = CU_MEM_ALLOCATION_TYPE_PINNED;
   memory_.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   memory_.location.id = device;

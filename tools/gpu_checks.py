@@ -179,6 +179,11 @@ def ask_machine(build, manifest, out):
             "cores": os.cpu_count()}
 
 
+def cell(text):
+    """A text as a cell of a table."""
+    return text.replace("|", "/")
+
+
 def as_markdown(report):
     machine = report["machine"]
     lines = [f"# {machine['card']}", "",
@@ -189,18 +194,18 @@ def as_markdown(report):
              "| step | status | seconds | |", "|---|---|---|---|"]
     for step in report["steps"]:
         lines.append(f"| {step['name']} | {step['status']} | {step['seconds']} | "
-                     f"{step['reason'].replace('|', '/')} |")
+                     f"{cell(step['reason'])} |")
     group = None
     for row in report["rows"]:
         if row["group"] != group:
             group = row["group"]
             lines += ["", f"## {group}", "", "| case | value | unit | |", "|---|---|---|---|"]
         if "left_out" in row:
-            lines.append(f"| {row['case']} | | | left out: {row['left_out']} |")
+            lines.append(f"| {cell(row['case'])} | | | left out: {cell(row['left_out'])} |")
             continue
         details = ", ".join(f"{name} {value:.6g}" for name, value in row.items()
                             if name not in ("group", "case", "value", "unit"))
-        lines.append(f"| {row['case']} | {row['value']:.4g} | {row['unit']} | {details} |")
+        lines.append(f"| {cell(row['case'])} | {row['value']:.4g} | {row['unit']} | {details} |")
     return "\n".join(lines) + "\n"
 
 

@@ -293,7 +293,7 @@ TEST_F(CudaMarkerTest, AsksALostDeviceNothingMore) {
 }
 
 TEST_F(CudaMarkerTest, LeavesItToTheHostWhereTheDeviceCannot) {
-  const std::uint64_t small = 4u << 20;
+  const std::uint64_t small = 1u << 20;
   for (const substitute::Machine& machine :
        {substitute::Machine{.has_driver = false}, substitute::Machine{.devices = 0},
         substitute::Machine{.can_map = false}, substitute::Machine{.device_bytes = small}}) {
