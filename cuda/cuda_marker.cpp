@@ -152,8 +152,8 @@ Result<kernels::MarkCounters> CudaMarker::run_kernels() {
     return mirror_->counters();
   }
   for (;;) {
-    if (Result<void> begun = done(kernels::launch_mark_levels(stream, launch, kLevelsAtATime),
-                                  "launch_mark_levels");
+    if (Result<void> begun =
+            done(kernels::launch_mark_levels(stream, launch, kLevelsAtATime), "launch_mark_levels");
         !begun) {
       return begun.failure();
     }

@@ -71,9 +71,9 @@ class CudaMarker final : public Marker {
   kernels::MarkGrid grid_;
   bool is_lost_ = false;  // the device is beyond use, for good
 
-  MarkJob job_;                        // its roots are `roots_`
-  std::vector<ObjectIndex> roots_;     // all that were given, for a host that has to begin anew
-  std::vector<ObjectIndex> pending_;   // those that no kernel has seen
+  MarkJob job_;                       // its roots are `roots_`
+  std::vector<ObjectIndex> roots_;    // all that were given, for a host that has to begin anew
+  std::vector<ObjectIndex> pending_;  // those that no kernel has seen
   MarkStats stats_;
   std::optional<DeviceMarking> on_device_;
   std::string fallback_;

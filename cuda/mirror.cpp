@@ -45,9 +45,8 @@ Result<void> Mirror::open_parts(int device) {
       !asked) {
     return asked;
   }
-  if (Result<void> made =
-          done(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, least),
-               "cudaStreamCreateWithPriority");
+  if (Result<void> made = done(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, least),
+                               "cudaStreamCreateWithPriority");
       !made) {
     stream_ = nullptr;
     return made;
@@ -184,8 +183,8 @@ Result<void> Mirror::send_tables(const MarkJob& job) {
   Result<void> sent =
       send(regions_.data(), job.heap.regions, parts_.size() * sizeof(RegionRow), traffic_.tables);
   if (sent) {
-    sent = send(blocks_.data(), job.heap.blocks, parts_.size() * kBlockRowsPerRegion,
-                traffic_.tables);
+    sent =
+        send(blocks_.data(), job.heap.blocks, parts_.size() * kBlockRowsPerRegion, traffic_.tables);
   }
   if (sent) {
     sent = send(types_.data(), job.heap.types, std::uint64_t{job.types} * sizeof(TypeRow),
@@ -274,9 +273,9 @@ Result<void> Mirror::send(std::byte* to, const void* from, std::uint64_t bytes, 
       return buffer.failure();
     }
     copy_by_team(*buffer, source + at, piece);
-    Result<void> sent = done(
-        cudaMemcpyAsync(to + at, *buffer, piece, cudaMemcpyHostToDevice, stream_),
-        "cudaMemcpyAsync");
+    Result<void> sent =
+        done(cudaMemcpyAsync(to + at, *buffer, piece, cudaMemcpyHostToDevice, stream_),
+             "cudaMemcpyAsync");
     if (sent) {
       sent = staging_->in_use(stream_);
     }

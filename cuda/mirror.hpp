@@ -107,12 +107,12 @@ class Mirror {
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<MirrorRange> words_;
-  DeviceBlock marks_;       // a bit for two granules
-  DeviceBlock regions_;     // RegionRow a region
-  DeviceBlock blocks_;      // BlockRow a block
-  DeviceBlock types_;       // TypeRow a type
-  DeviceBlock roots_;       // ObjectIndex each
-  DeviceBlock workspace_;   // kernels::MarkWorkspace
+  DeviceBlock marks_;      // a bit for two granules
+  DeviceBlock regions_;    // RegionRow a region
+  DeviceBlock blocks_;     // BlockRow a block
+  DeviceBlock types_;      // TypeRow a type
+  DeviceBlock roots_;      // ObjectIndex each
+  DeviceBlock workspace_;  // kernels::MarkWorkspace
   std::uint32_t root_count_ = 0;
   std::uint32_t queue_entries_ = 0;
   kernels::DeviceHeap heap_;

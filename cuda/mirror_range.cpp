@@ -24,9 +24,9 @@ Result<void> done(CUresult status, const char* call) {
   }
   const std::string words =
       std::string(call) + " failed (CUresult " + std::to_string(static_cast<int>(status)) + ")";
-  return Error{status == CUDA_ERROR_OUT_OF_MEMORY ? ErrorCode::kOutOfMemory
-                                                  : ErrorCode::kDeviceRefused,
-               words};
+  return Error{
+      status == CUDA_ERROR_OUT_OF_MEMORY ? ErrorCode::kOutOfMemory : ErrorCode::kDeviceRefused,
+      words};
 }
 
 // Why at run time: a program linked with the driver's library does not start where there is none.
@@ -34,9 +34,10 @@ template <class Function>
 Result<void> find(const char* name, Function& function) {
   void* found = nullptr;
   cudaDriverEntryPointQueryResult answer{};
-  if (Result<void> asked = tenure::done(
-          cudaGetDriverEntryPointByVersion(name, &found, kDriverVersion, cudaEnableDefault, &answer),
-          name);
+  if (Result<void> asked =
+          tenure::done(cudaGetDriverEntryPointByVersion(name, &found, kDriverVersion,
+                                                        cudaEnableDefault, &answer),
+                       name);
       !asked) {
     return asked;
   }
@@ -115,9 +116,9 @@ Result<void> MirrorRange::reserve(int device) {
   memory_.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   memory_.location.id = device;
   std::size_t granularity = 0;
-  if (Result<void> asked = done(driver_->granularity(&granularity, &memory_,
-                                                     CU_MEM_ALLOC_GRANULARITY_RECOMMENDED),
-                                "cuMemGetAllocationGranularity");
+  if (Result<void> asked =
+          done(driver_->granularity(&granularity, &memory_, CU_MEM_ALLOC_GRANULARITY_RECOMMENDED),
+               "cuMemGetAllocationGranularity");
       !asked) {
     return asked;
   }

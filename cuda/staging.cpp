@@ -14,9 +14,8 @@ Result<std::unique_ptr<Staging>> Staging::open() {
       return got.failure();
     }
     buffer.data = static_cast<std::byte*>(data);
-    if (Result<void> made =
-            done(cudaEventCreateWithFlags(&buffer.idle, cudaEventDisableTiming),
-                 "cudaEventCreateWithFlags");
+    if (Result<void> made = done(cudaEventCreateWithFlags(&buffer.idle, cudaEventDisableTiming),
+                                 "cudaEventCreateWithFlags");
         !made) {
       buffer.idle = nullptr;
       return made.failure();

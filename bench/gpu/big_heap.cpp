@@ -136,11 +136,10 @@ void BigHeap::lay_out(const BigHeapOptions& options) {
   region_rows_.resize(regions_);
   block_rows_.resize(std::size_t{regions_} * kBlocksPerRegion);
   for (std::uint32_t region = 1; array_ != 0 && region < inner_.first_region; ++region) {
-    region_rows_[region] = {
-        .heap = kOwn,
-        .kind = region == 1 ? RegionKind::kLargeHead : RegionKind::kLargeTail,
-        .flags = RegionRow::kMarking,
-        .link = region == 1 ? inner_.first_region - 1 : region - 1};
+    region_rows_[region] = {.heap = kOwn,
+                            .kind = region == 1 ? RegionKind::kLargeHead : RegionKind::kLargeTail,
+                            .flags = RegionRow::kMarking,
+                            .link = region == 1 ? inner_.first_region - 1 : region - 1};
   }
   add_rows(inner_, options.shape == BigShape::kWideArray);
   add_rows(leaves_, true);
@@ -279,9 +278,7 @@ MarkJob BigHeap::job() {
           .types = static_cast<std::uint32_t>(types_.size())};
 }
 
-void BigHeap::clear_marks() {
-  std::fill_n(marks_.words(), marks().size(), 0u);
-}
+void BigHeap::clear_marks() { std::fill_n(marks_.words(), marks().size(), 0u); }
 
 std::span<const std::uint32_t> BigHeap::marks() const {
   return {marks_.words(), std::size_t{regions_} * kGranulesPerRegion / kGranulesPerMark / 32};

@@ -23,9 +23,9 @@ enum class Leaves : std::uint8_t { kNone, kHalf };
 struct BigHeapOptions {
   BigShape shape = BigShape::kGraph;
   Order order = Order::kAllocation;
-  Leaves leaves = Leaves::kNone;   // kGraph only
-  std::uint32_t objects = 1;       // about: a tree has an odd number; the array is one more
-  std::uint32_t references = 2;    // of an object, 2 at least; kGraph only
+  Leaves leaves = Leaves::kNone;  // kGraph only
+  std::uint32_t objects = 1;      // about: a tree has an odd number; the array is one more
+  std::uint32_t references = 2;   // of an object, 2 at least; kGraph only
 };
 
 [[nodiscard]] std::string in_words(const BigHeapOptions& options);
@@ -90,9 +90,9 @@ class BigHeap {
 
   BigHeapOptions options_;
   std::uint32_t objects_ = 0;
-  Cells inner_;               // objects with references
-  Cells leaves_;              // those without, if there are any
-  std::uint32_t array_ = 0;   // where it starts, or 0
+  Cells inner_;              // objects with references
+  Cells leaves_;             // those without, if there are any
+  std::uint32_t array_ = 0;  // where it starts, or 0
   std::uint32_t regions_ = 1;
   std::vector<TypeRow> types_;
   std::vector<RegionRow> region_rows_;

@@ -54,16 +54,16 @@ void measure_share(std::uint32_t in_ten_thousand, const std::vector<std::byte>& 
 
   DeviceArray<std::byte> there(bytes);
   DeviceArray<std::uint32_t> number_there(count);
-  report("cards", "copied, then scattered, " + share, rate(best_seconds([&] {
-           must(cudaMemcpyAsync(there.data(), staging.data(), bytes, cudaMemcpyHostToDevice,
-                                nullptr),
-                "cudaMemcpyAsync");
-           must(cudaMemcpyAsync(number_there.data(), number, number_there.bytes(),
-                                cudaMemcpyHostToDevice, nullptr),
-                "cudaMemcpyAsync");
-           apply(heap, there.data(), number_there.data(), count);
-         })),
-         "GB/s");
+  report(
+      "cards", "copied, then scattered, " + share, rate(best_seconds([&] {
+        must(cudaMemcpyAsync(there.data(), staging.data(), bytes, cudaMemcpyHostToDevice, nullptr),
+             "cudaMemcpyAsync");
+        must(cudaMemcpyAsync(number_there.data(), number, number_there.bytes(),
+                             cudaMemcpyHostToDevice, nullptr),
+             "cudaMemcpyAsync");
+        apply(heap, there.data(), number_there.data(), count);
+      })),
+      "GB/s");
 }
 
 }  // namespace

@@ -62,12 +62,13 @@ void measure_launches(const SectionOptions&) {
   go_and_ask(kTimes);
   report("launches", "launch, 4 bytes home, and the host waits",
          (seconds_now() - begin) / kTimes * 1e6, "us");
-  report("launches", "launch behind launch", best_seconds([&] {
-                                               for (int k = 0; k < kTimes; ++k) {
-                                                 touch<<<1, 1>>>(word.data());
-                                               }
-                                             }) / kTimes *
-                                                 1e6,
+  report("launches", "launch behind launch",
+         best_seconds([&] {
+           for (int k = 0; k < kTimes; ++k) {
+             touch<<<1, 1>>>(word.data());
+           }
+         }) / kTimes *
+             1e6,
          "us");
 }
 

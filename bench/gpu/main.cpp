@@ -58,9 +58,10 @@ const Section* find_section(std::string_view name) {
 }
 
 int explain() {
-  std::fputs("usage: tenure_gpu_bench SECTION [--seconds S] [--largest OBJECTS] "
-             "[--smallest OBJECTS]\nsections:",
-             stderr);
+  std::fputs(
+      "usage: tenure_gpu_bench SECTION [--seconds S] [--largest OBJECTS] "
+      "[--smallest OBJECTS]\nsections:",
+      stderr);
   for (const Section& section : kSections) {
     std::fprintf(stderr, " %s", section.name.data());
   }

@@ -104,8 +104,8 @@ class RandomAccess {
   std::uint64_t bytes_;
   DeviceArray<std::uint32_t> data_;
   DeviceArray<std::uint32_t> sink_;
-  std::uint32_t grid_ = static_cast<std::uint32_t>(attribute(cudaDevAttrMultiProcessorCount)) *
-                        kBlocksPerProcessor;
+  std::uint32_t grid_ =
+      static_cast<std::uint32_t>(attribute(cudaDevAttrMultiProcessorCount)) * kBlocksPerProcessor;
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 namespace tenure::bench {
 
 struct SectionOptions {
-  double seconds = 120;                  // after which no further case is begun
-  std::uint64_t largest = 100'000'000;   // objects in a heap that is marked
+  double seconds = 120;                 // after which no further case is begun
+  std::uint64_t largest = 100'000'000;  // objects in a heap that is marked
   std::uint64_t smallest = 1'000'000;
 };
 

@@ -68,8 +68,9 @@ namespace {
 
 // What a destructor could not give back is left, whoever asks.
 bool is_of_the_end(const std::string& call) {
-  for (const char* const name : {"cudaStreamDestroy", "cudaEventDestroy", "cudaFree", "cudaFreeHost",
-                                 "cuMemUnmap", "cuMemAddressFree", "cuMemRelease"}) {
+  for (const char* const name :
+       {"cudaStreamDestroy", "cudaEventDestroy", "cudaFree", "cudaFreeHost", "cuMemUnmap",
+        "cuMemAddressFree", "cuMemRelease"}) {
     if (call == name) {
       return true;
     }
@@ -156,8 +157,8 @@ TEST_F(CudaMarkerTest, SendsLessThanThreeHundredthsWhereOneWasWritten) {
   std::vector<std::uint32_t> cards;
   const std::uint64_t count = heap.bytes() / kCardBytes / 100;
   for (std::uint64_t k = 0; k < count; ++k) {
-    cards.push_back(
-        heap.cut(static_cast<std::uint32_t>(ListHeap::kObjects - 1 - k * ListHeap::kObjects / count)));
+    cards.push_back(heap.cut(
+        static_cast<std::uint32_t>(ListHeap::kObjects - 1 - k * ListHeap::kObjects / count)));
   }
 
   const MarkStats stats = mark(heap.job(cards));
