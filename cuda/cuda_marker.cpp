@@ -166,7 +166,18 @@ Result<kernels::MarkCounters> CudaMarker::run_kernels() {
 
 MarkStats CudaMarker::complete() {
   (void)advance(kNoBudget);
-  return on_device_ ? stats_ : host_->complete();
+  if (on_device_) {
+    stats_.on_device = true;
+    return stats_;
+  }
+  MarkStats stats = host_->complete();
+  stats.fallback = fallback_;
+  return stats;
+}
+
+bool CudaMarker::give_back_memory() {
+  const OnDevice current(options_.device);
+  return std::exchange(mirror_, nullptr) != nullptr;
 }
 
 // Why from the start: what kernels did is on a device that does not answer, and some of its bits may

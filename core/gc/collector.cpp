@@ -91,18 +91,21 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
 
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
-  marker_.begin({.heap = heap_.view(),
-                 .roots = roots,
-                 .types = TypeTable::instance().size(),
-                 .written = heap_.cards().written().cards()});
+  marker_->begin({.heap = heap_.view(),
+                  .roots = roots,
+                  .types = TypeTable::instance().size(),
+                  .written = heap_.cards().written().cards()});
   heap_.cards().written().start_over();
-  (void)marker_.advance(Marker::kNoBudget);
+  (void)marker_->advance(Marker::kNoBudget);
   if (check_marks_) {  // before finalizers bring back what the roots do not reach
     const Result<void> checked = verify_marks(heap_, roots);
     check(checked.ok(), checked ? "" : checked.failure().message);
   }
-  (void)settle_afterlife(report, marker_, [this] { return marker_.advance(Marker::kNoBudget); });
-  report.objects_marked = marker_.complete().objects;
+  (void)settle_afterlife(report, *marker_, [this] { return marker_->advance(Marker::kNoBudget); });
+  const MarkStats marked = marker_->complete();
+  report.objects_marked = marked.objects;
+  report.marked_on_device = marked.on_device;
+  report.marker_fallback = marked.fallback;
 
   settle(report);
   heap_.settle_cells();

@@ -19,7 +19,10 @@ namespace tenure {
 class Collector {
  public:
   /// team     who shares a collection's work; the caller of a collection is its member 0
-  Collector(Heap& heap, Marker& marker, Team& team) : heap_(heap), marker_(marker), team_(team) {}
+  Collector(Heap& heap, Marker& marker, Team& team) : heap_(heap), marker_(&marker), team_(team) {}
+
+  /// Marks with another from now on, in full collections.
+  void use(Marker& marker) { marker_ = &marker; }
 
   /// Evacuates generations 0 to `last`.
   ///
@@ -53,7 +56,7 @@ class Collector {
   void settle(CollectionReport& report);
 
   Heap& heap_;
-  Marker& marker_;
+  Marker* marker_;  // never null
   ResumableMarker cycle_marker_;
   Cycle cycle_{heap_, cycle_marker_};
   Team& team_;

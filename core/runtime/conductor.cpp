@@ -10,6 +10,7 @@
 #include "core/gc/span_marker.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
+#include "core/model/device_marker.hpp"
 
 namespace tenure {
 
@@ -47,6 +48,26 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
     heap.young().resize_nursery(pause_budget_.nursery());
     trigger_.limit_middle(pause_budget_.middle());
   }
+}
+
+Result<void> Conductor::mark_on_device() {
+  Result<std::unique_ptr<Marker>> marker = open_device_marker(open_marker(team_), team_);
+  if (!marker) {
+    return marker.failure();
+  }
+  marker_ = *std::move(marker);
+  collector_.use(*marker_);
+  heap_.cards().written().follow();
+  return {};
+}
+
+bool Conductor::give_back_marker_memory(MutatorState* self) {
+  if (!marker_->keeps_copy()) {
+    return false;
+  }
+  bool gave = false;
+  in_stop(self, [&] { gave = marker_->give_back_memory(); });
+  return gave;
 }
 
 void Conductor::collect_by_trigger(MutatorState& self) {
@@ -211,6 +232,11 @@ void Conductor::note(const CollectionReport& report) {
   sum.compactions += report.objects_compacted > 0 ? 1 : 0;
   sum.objects_compacted += report.objects_compacted;
   sum.bytes_compacted += report.bytes_compacted;
+  sum.device_markings += report.marked_on_device ? 1 : 0;
+  if (!report.marker_fallback.empty()) {
+    ++sum.marker_fallbacks;
+    sum.marker_fallback = report.marker_fallback;
+  }
   if (report.root_callback_failures > 0) {
     sum.root_callback_failures += report.root_callback_failures;
     sum.root_callback_failure = report.root_callback_failure;

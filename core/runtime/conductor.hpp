@@ -62,6 +62,15 @@ class Conductor {
     }
   }
 
+  /// Has a device mark in full collections from now on. Before there is a mutator.
+  ///
+  /// errors   kUnsupported: not in this build, or no device
+  [[nodiscard]] Result<void> mark_on_device();
+  /// Has the marker give back what it keeps on a device.
+  ///
+  /// returns  whether there was anything
+  bool give_back_marker_memory(MutatorState* self);
+
   /// Uses another nursery, as far as the pause target allows.
   void resize_nursery(Bytes nursery);
 

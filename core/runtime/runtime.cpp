@@ -65,6 +65,11 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                        .mode = config.mode,
                        .max_pause_ns = config.max_pause_us * 1000,
                        .verify = config.verify});
+  if (config.marker == MarkerChoice::kCuda) {
+    if (Result<void> marks = state->conductor_->mark_on_device(); !marks) {
+      return marks.failure();
+    }
+  }
   return state;
 }
 
