@@ -1,5 +1,5 @@
 // Pages of this machine: addresses without memory, memory put behind them and taken away again. The
-// platform, the host backend and the simulated device stand on these five calls.
+// platform, the host backend and the simulated device stand on these calls.
 //
 // Invariant: bases and sizes are multiples of a page, and lie inside one reservation; anything else
 // is a bug of the caller and stops the program.
@@ -41,6 +41,11 @@ void decommit_pages(std::byte* base, Bytes size);
 
 /// Gives the memory behind committed pages back. They stay usable and read as zero.
 void discard_pages(std::byte* base, Bytes size);
+
+/// Pages of their own, readable and writable at once.
+///
+/// errors  kOutOfMemory, as `reserve_pages` and `commit_pages`
+[[nodiscard]] Result<std::byte*> allocate_pages(Bytes size, Bytes alignment, PageUse use);
 
 /// What the system says that this `errno` means.
 [[nodiscard]] std::string system_reason(int number);

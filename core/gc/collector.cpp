@@ -1,5 +1,6 @@
 #include "core/gc/collector.hpp"
 
+#include "core/backend/platform.hpp"
 #include "core/gc/evacuation.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
@@ -91,12 +92,16 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
 
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
+  const std::uint64_t marking = host_platform().now_ns();
   marker_->begin({.heap = heap_.view(),
                   .roots = roots,
                   .types = TypeTable::instance().size(),
                   .written = heap_.cards().written().cards()});
-  heap_.cards().written().start_over();
+  if (marker_->keeps_copy()) {  // else the next that does is told of all since
+    heap_.cards().written().start_over();
+  }
   (void)marker_->advance(Marker::kNoBudget);
+  report.marking_ns = host_platform().now_ns() - marking;
   if (check_marks_) {  // before finalizers bring back what the roots do not reach
     const Result<void> checked = verify_marks(heap_, roots);
     check(checked.ok(), checked ? "" : checked.failure().message);

@@ -50,24 +50,43 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
   }
 }
 
-Result<void> Conductor::mark_on_device() {
+Result<void> Conductor::mark_on_device(MarkerChoice choice) {
   Result<std::unique_ptr<Marker>> marker = open_device_marker(open_marker(team_), team_);
   if (!marker) {
     return marker.failure();
   }
-  marker_ = *std::move(marker);
-  collector_.use(*marker_);
+  device_marker_ = *std::move(marker);
   heap_.cards().written().follow();
+  if (choice == MarkerChoice::kAuto) {
+    choice_.emplace();
+  } else {
+    collector_.use(*device_marker_);
+  }
   return {};
 }
 
 bool Conductor::give_back_marker_memory(MutatorState* self) {
-  if (!marker_->keeps_copy()) {
-    return false;
-  }
   bool gave = false;
-  in_stop(self, [&] { gave = marker_->give_back_memory(); });
+  if (device_marker_ != nullptr) {
+    in_stop(self, [&] { gave = device_marker_->give_back_memory(); });
+  }
   return gave;
+}
+
+CollectionReport Conductor::collect_full(const Verdict& verdict) {
+  if (!choice_) {
+    return collector_.collect_full(verdict.trigger, verdict.compact);
+  }
+  const MarkingSide side = choice_->choose(objects_last_);
+  collector_.use(side == MarkingSide::kDevice ? *device_marker_ : *marker_);
+  CollectionReport report = collector_.collect_full(verdict.trigger, verdict.compact);
+  if (report.marker_fallback.empty()) {
+    choice_->learn(side, report.objects_marked, report.marking_ns);
+  } else {
+    choice_->note_failure();
+  }
+  objects_last_ = report.objects_marked;
+  return report;
 }
 
 void Conductor::collect_by_trigger(MutatorState& self) {
@@ -159,7 +178,7 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
     step_cycle(report, stopped_ns);
   } else if (verdict.last >= heap_.oldest()) {
     driver_.abandon();
-    report = collector_.collect_full(verdict.trigger, verdict.compact);
+    report = collect_full(verdict);
   } else {
     const Bytes taken = used_up_to(verdict.last);
     report = collector_.collect_young(verdict.last, verdict.trigger);

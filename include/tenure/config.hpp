@@ -28,7 +28,7 @@ enum class Mode : std::uint8_t {
 
 /// Who marks in full collections that are done in one stop.
 enum class MarkerChoice : std::uint8_t {
-  kAuto,  // the host
+  kAuto,  // the host; where payloads lie on a CUDA device, that or the host, by measured rates
   kHost,
   kCuda,  // the first CUDA device; the host where the device fails, which the report says
 };
@@ -77,7 +77,8 @@ struct Config {
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
 
-  /// "auto", "host", or a simulated device by its capacity, "sim:80GiB".
+  /// "auto", "host", a simulated device by its capacity, "sim:80GiB", or a CUDA device, "cuda:0".
+  /// "auto" is the first CUDA device where the build and the machine have one, else the host.
   std::string device = "auto";
 
   /// Requests for a kind that the device has not are refused instead of answered by host memory.

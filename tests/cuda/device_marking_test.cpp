@@ -97,7 +97,7 @@ TEST_F(DeviceMarkingTest, KeepsWhatAFinalizerIsStillToSee) {
 
   EXPECT_EQ(report.finalizers_queued, 1u);
   EXPECT_TRUE(report.marked_on_device) << report.marker_fallback;
-  (void)mutator->run_finalizers();
+  (void)run_finalizers(*mutator);
   EXPECT_EQ(seen, 42);
 }
 

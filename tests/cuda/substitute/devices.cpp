@@ -261,6 +261,18 @@ cudaError_t cudaSetDevice(int device) {
   return cudaSuccess;
 }
 
+cudaError_t cudaInitDevice(int device, unsigned int, unsigned int) {
+  const Call call("cudaInitDevice");
+  if (call.is_refused()) {
+    return call.status();
+  }
+  if (!is_device(device)) {
+    return call.answer(cudaErrorInvalidDevice);
+  }
+  primary(device)->was_made = true;
+  return cudaSuccess;
+}
+
 cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned int,
                                              unsigned long long,
                                              cudaDriverEntryPointQueryResult* found) {

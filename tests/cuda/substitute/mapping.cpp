@@ -83,23 +83,18 @@ CUresult create(CUmemGenericAllocationHandle* handle, std::size_t bytes,
     world().used.at(static_cast<std::size_t>(properties->location.id)) -= bytes;
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  *handle = static_cast<CUmemGenericAllocationHandle>(file);
-  world().physical[*handle] = {bytes, properties->location.id};
+  *handle = ++world().last_handle;
+  world().physical[*handle] = {bytes, properties->location.id, file, 0};
   return CUDA_SUCCESS;
 }
 
 // Memory is gone once it is released and mapped nowhere.
 void forget_if_unused(CUmemGenericAllocationHandle handle) {
-  World& w = world();
-  if (!w.released.contains(handle) || w.mapped[handle] != 0) {
-    return;
+  const Physical& memory = world().physical.at(handle);
+  if (memory.file < 0 && memory.mappings == 0) {
+    world().used.at(static_cast<std::size_t>(memory.device)) -= memory.bytes;
+    world().physical.erase(handle);
   }
-  const auto [bytes, device] = w.physical.at(handle);
-  w.used.at(static_cast<std::size_t>(device)) -= bytes;
-  w.physical.erase(handle);
-  w.released.erase(handle);
-  w.mapped.erase(handle);
-  close(static_cast<int>(handle));
 }
 
 CUresult release(CUmemGenericAllocationHandle handle) {
@@ -107,11 +102,13 @@ CUresult release(CUmemGenericAllocationHandle handle) {
   if (call.is_refused()) {
     return call.status();
   }
-  if (!world().physical.contains(handle) || world().released.contains(handle)) {
+  const auto found = world().physical.find(handle);
+  if (found == world().physical.end() || found->second.file < 0) {
     world().misuses.push_back("memory was released that is not there");
     return CUDA_ERROR_INVALID_VALUE;
   }
-  world().released.insert(handle);
+  close(found->second.file);
+  found->second.file = -1;
   forget_if_unused(handle);
   return CUDA_SUCCESS;
 }
@@ -125,7 +122,7 @@ CUresult map(CUdeviceptr base, std::size_t bytes, std::size_t offset,
   World& w = world();
   const auto what = w.physical.find(handle);
   auto where = w.reservations.upper_bound(at(base));
-  if (what == w.physical.end() || w.released.contains(handle) || bytes != what->second.first ||
+  if (what == w.physical.end() || what->second.file < 0 || bytes != what->second.bytes ||
       offset != 0 || where == w.reservations.begin()) {
     return CUDA_ERROR_INVALID_VALUE;
   }
@@ -136,7 +133,7 @@ CUresult map(CUdeviceptr base, std::size_t bytes, std::size_t offset,
   if (!is_free || at(base) + bytes > where->first + where->second || base % kGranularity != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (mmap(at(base), bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, static_cast<int>(handle), 0) ==
+  if (mmap(at(base), bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, what->second.file, 0) ==
       MAP_FAILED) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
@@ -145,10 +142,10 @@ CUresult map(CUdeviceptr base, std::size_t bytes, std::size_t offset,
   block.bytes = block.page_bytes = bytes;
   block.pages = at(base);
   block.is_open = false;
-  block.device = what->second.second;
+  block.device = what->second.device;
   w.blocks[at(base)] = block;
   w.behind[at(base)] = handle;
-  ++w.mapped[handle];
+  ++what->second.mappings;
   return CUDA_SUCCESS;
 }
 
@@ -178,7 +175,7 @@ CUresult unmap(CUdeviceptr base, std::size_t bytes) {
     place += found->second.bytes;
     w.behind.erase(found->first);
     w.blocks.erase(found);
-    --w.mapped[handle];
+    --w.physical.at(handle).mappings;
     forget_if_unused(handle);
   }
   mmap(at(base), bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);

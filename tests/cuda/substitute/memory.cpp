@@ -9,12 +9,14 @@ namespace {
 
 constexpr std::size_t kAlignment = 512;  // what cudaMalloc gives at the least
 
-// Pages with room for `bytes` at their very end, and a page behind that nobody may touch.
+// Pages with room for `bytes` at their end, and a page behind that nobody may touch. Every second block
+// of whole pages, by the seed, begins and ends inside of pages all the same.
 Block new_block(Block::Kind kind, std::size_t bytes) {
   Block block;
   block.kind = kind;
   block.bytes = bytes;
-  block.page_bytes = round_up(bytes, kPage) + kPage;
+  block.slack = bytes % kPage == 0 && world().random() % 2 == 0 ? kAlignment : 0;
+  block.page_bytes = round_up(bytes + block.slack, kPage) + kPage;
   void* const pages = mmap(nullptr, block.page_bytes, PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   block.pages = pages == MAP_FAILED ? nullptr : static_cast<std::byte*>(pages);
@@ -32,7 +34,8 @@ std::byte* keep(Block block) {
   if (block.pages == nullptr) {
     return nullptr;
   }
-  std::byte* const base = block.pages + block.page_bytes - round_up(block.bytes, kAlignment);
+  std::byte* const base =
+      block.pages + block.page_bytes - round_up(block.bytes, kAlignment) - block.slack;
   block.device = device_of_call();
   world().blocks[base] = block;
   return base;

@@ -9,6 +9,12 @@ namespace {
 
 bool is_alive(cudaEvent_t event) { return world().events.contains(event); }
 
+bool is_of_host(const void* address) {
+  const auto* const block = world().block_at(address);
+  return block == nullptr || block->second.kind == Block::Kind::kHost ||
+         block->second.kind == Block::Kind::kRegistered;
+}
+
 // What a copy says of its sides, against where they lie.
 bool fits(cudaMemcpyKind kind, const void* to, const void* from) {
   const auto is_on_device = [](const void* address) {
@@ -37,17 +43,28 @@ cudaError_t put(const Call& call, cudaStream_t stream, Operation operation) {
   return cudaSuccess;
 }
 
-cudaError_t put_copy(const Call& call, void* to, const void* from, std::size_t bytes,
-                     cudaMemcpyKind kind, cudaStream_t stream) {
+cudaError_t drain(Call& call, cudaStream_t stream) {
+  CUstream_st* const target = world().stream_of(stream);
+  if (target == nullptr) {
+    return call.answer(cudaErrorInvalidResourceHandle);
+  }
+  return call.answer(world().wait_until(call.lock(), [&] { return world().is_idle(*target); }));
+}
+
+// Source: CUDA Runtime API, "API synchronization behavior": a copy to pageable memory, and one between
+// places of the host, returns when it is done; one from pageable memory may have read it by then.
+cudaError_t put_copy(Call& call, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                     cudaStream_t stream) {
   if (bytes == 0) {
     return cudaSuccess;
   }
   if (!world().may_touch(to, bytes) || !world().may_touch(from, bytes) || !fits(kind, to, from)) {
     return call.answer(cudaErrorInvalidValue);
   }
+  const bool is_awaited = world().is_pageable(to) || (is_of_host(to) && is_of_host(from));
   Operation copy;
   copy.touches.push_back({static_cast<std::byte*>(to), bytes});
-  if (world().is_pageable(from)) {
+  if (world().is_pageable(from) && !is_awaited) {
     const auto* const first = static_cast<const std::byte*>(from);
     copy.run = [to, now = std::vector<std::byte>(first, first + bytes)] {
       std::memcpy(to, now.data(), now.size());
@@ -56,7 +73,8 @@ cudaError_t put_copy(const Call& call, void* to, const void* from, std::size_t b
     copy.touches.push_back({static_cast<std::byte*>(const_cast<void*>(from)), bytes});
     copy.run = [to, from, bytes] { std::memmove(to, from, bytes); };
   }
-  return put(call, stream, std::move(copy));
+  const cudaError_t status = put(call, stream, std::move(copy));
+  return status == cudaSuccess && is_awaited ? drain(call, stream) : status;
 }
 
 cudaError_t put_fill(const Call& call, void* to, int value, std::size_t bytes,
@@ -81,14 +99,6 @@ cudaError_t make_stream(const Call& call, cudaStream_t* stream, unsigned int fla
   *stream = world().streams.back().get();
   (*stream)->device = device_of_call();
   return cudaSuccess;
-}
-
-cudaError_t drain(Call& call, cudaStream_t stream) {
-  CUstream_st* const target = world().stream_of(stream);
-  if (target == nullptr) {
-    return call.answer(cudaErrorInvalidResourceHandle);
-  }
-  return call.answer(world().wait_until(call.lock(), [&] { return world().is_idle(*target); }));
 }
 
 }  // namespace
@@ -274,7 +284,7 @@ cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t start, cudaEvent_t end) 
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  const Call call("cudaMemcpyAsync");
+  Call call("cudaMemcpyAsync");
   return call.is_refused() ? call.status() : put_copy(call, to, from, bytes, kind, stream);
 }
 

@@ -7,7 +7,8 @@
 //   of all streams run one at a time in an order drawn from the seed: a missing wait shows as wrong
 //   data.
 // - A copy from pageable memory reads its source at the call, one from page-locked memory when it
-//   runs: a staging buffer that is reused too early shows.
+//   runs: a staging buffer that is reused too early shows. One to pageable memory is awaited, as the
+//   real one is.
 // - Memory of the device is closed to the host but while an operation runs. Small blocks lie at the
 //   end of their pages, so that what runs past their end faults, and none starts on a page by chance.
 // - What is unmapped or freed in stream order while work in flight uses it is a misuse, and is told.

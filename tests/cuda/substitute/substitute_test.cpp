@@ -54,6 +54,7 @@ int wrong_reads(bool waits) {
     cudaMalloc(&base, sizeof(int));
     const int in = 42;
     int out = 0;
+    cudaHostRegister(&out, sizeof out, 0);  // a copy to pageable memory is awaited
     cudaMemcpyAsync(base, &in, sizeof in, cudaMemcpyHostToDevice, left);
     cudaEventRecord(written, left);
     if (waits) cudaStreamWaitEvent(right, written, 0);

@@ -69,12 +69,12 @@ World& world() {
 void World::reset(const Machine& played) {
   for (const auto& [base, block] : blocks) unmap_pages(block);
   for (const auto& [base, bytes] : reservations) munmap(base, bytes);
-  for (const auto& [handle, what] : physical) close(static_cast<int>(handle));
+  for (const auto& [handle, memory] : physical) {
+    if (memory.file >= 0) close(memory.file);
+  }
   blocks.clear();
   reservations.clear();
   physical.clear();
-  mapped.clear();
-  released.clear();
   behind.clear();
   streams.clear();
   default_streams.clear();
@@ -202,21 +202,20 @@ bool World::step(Lock& lock) {
   CUstream_st& stream = *ready[random() % ready.size()];
   Operation operation = std::move(stream.queue.front());
   stream.queue.pop_front();
-  if (!operation.run) {
-    return true;
+  if (operation.run) {
+    is_running = true;
+    stream.is_running = true;
+    protect(operation, PROT_READ | PROT_WRITE);
+    lock.unlock();
+    {
+      const InsideStream inside;
+      operation.run();
+    }
+    lock.lock();
+    protect(operation, PROT_NONE);
+    stream.is_running = false;
+    is_running = false;
   }
-  is_running = true;
-  stream.is_running = true;
-  protect(operation, PROT_READ | PROT_WRITE);
-  lock.unlock();
-  {
-    const InsideStream inside;
-    operation.run();
-  }
-  lock.lock();
-  protect(operation, PROT_NONE);
-  stream.is_running = false;
-  is_running = false;
   std::erase_if(streams, [this](const auto& s) { return s->is_destroyed && is_idle(*s); });
   ran.notify_all();
   return true;

@@ -12,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <random>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,7 +70,16 @@ struct Block {
   std::byte* pages = nullptr;  // where its pages begin; it may begin inside
   std::size_t page_bytes = 0;
   int device = 0;
+  std::size_t slack = 0;    // between its end and that of its pages
   std::size_t counted = 0;  // bytes of the device's account
+};
+
+/// Physical memory: a file, so that it keeps its bytes wherever it is mapped.
+struct Physical {
+  std::size_t bytes = 0;
+  int device = 0;
+  int file = -1;  // -1 once it is released: it cannot be mapped any more
+  std::uint64_t mappings = 0;
 };
 
 struct Fault {
@@ -93,9 +101,8 @@ class World {
 
   std::map<std::byte*, Block> blocks;              // by where they begin
   std::map<std::byte*, std::size_t> reservations;  // addresses, by where they begin
-  std::map<CUmemGenericAllocationHandle, std::pair<std::size_t, int>> physical;  // bytes, device
-  std::map<CUmemGenericAllocationHandle, std::uint64_t> mapped;                  // how often
-  std::set<CUmemGenericAllocationHandle> released;                               // and still mapped
+  std::map<CUmemGenericAllocationHandle, Physical> physical;
+  CUmemGenericAllocationHandle last_handle = 0;
   std::map<std::byte*, CUmemGenericAllocationHandle> behind;  // a mapping, by where it begins
   std::vector<std::size_t> used;                              // bytes of each device
 
