@@ -27,8 +27,7 @@ MarkingSide MarkingChoice::choose(std::uint64_t objects) {
   if (!host_ns_) {
     return MarkingSide::kHost;
   }
-  const MarkingSide other =
-      side_ == MarkingSide::kHost ? MarkingSide::kDevice : MarkingSide::kHost;
+  const MarkingSide other = side_ == MarkingSide::kHost ? MarkingSide::kDevice : MarkingSide::kHost;
   const bool is_better = *rate_of(side_) > *rate_of(other) * kBetterByFar;
   better_ = is_better ? better_ + 1 : 0;
   if (better_ >= kInARow) {
