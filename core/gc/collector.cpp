@@ -4,6 +4,7 @@
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/mark_law.hpp"
+#include "core/model/type_table.hpp"
 
 namespace tenure {
 
@@ -90,7 +91,11 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
 
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
-  marker_.begin({.heap = heap_.view(), .roots = roots});
+  marker_.begin({.heap = heap_.view(),
+                 .roots = roots,
+                 .types = TypeTable::instance().size(),
+                 .written = heap_.cards().written().cards()});
+  heap_.cards().written().start_over();
   (void)marker_.advance(Marker::kNoBudget);
   if (check_marks_) {  // before finalizers bring back what the roots do not reach
     const Result<void> checked = verify_marks(heap_, roots);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include "core/model/heap_view.hpp"
@@ -15,6 +16,14 @@ namespace tenure {
 struct MarkJob {
   HeapView heap;
   std::span<const ObjectIndex> roots;  // null ones and twins are allowed
+
+  // What a marker that copies the heap must know besides; others look at none of it.
+  std::uint32_t regions = kRegions;  // rows of `heap.regions` that are there
+  std::uint32_t types = 0;           // rows of `heap.types` that objects use; 0: nobody said
+  /// Cards, each once, on which a word that markers read may have been written since the last marking
+  /// of this heap that this marker began; regions newly covered may be left out where they never were
+  /// before. Nothing: all of the heap may have been.
+  std::optional<std::span<const std::uint32_t>> written = std::nullopt;
 };
 
 /// What a marking did; for statistics and for choosing the next marker.
