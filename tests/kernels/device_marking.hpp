@@ -19,7 +19,8 @@ enum class Driver : std::uint8_t { kGrid, kHost };
 
 class DeviceMarking {
  public:
-  DeviceMarking(const HeapArrays& heap, std::uint32_t queue_entries, std::uint32_t blocks = 1u << 20)
+  DeviceMarking(const HeapArrays& heap, std::uint32_t queue_entries,
+                std::uint32_t blocks = 1u << 20)
       : words_(heap.words),
         types_(heap.types),
         regions_(heap.regions),
