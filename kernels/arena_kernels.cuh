@@ -42,7 +42,7 @@ __device__ __forceinline__ void raise_top_peak(const ArenaView& arena) {
   }
 }
 
-__global__ void reset_arena_state(ArenaView arena) {
+__global__ void __launch_bounds__(kSizeClasses) reset_arena_state(ArenaView arena) {
   ArenaState& state = *arena.state;
   if (threadIdx.x == 0) {
     state.top = 0;
@@ -55,7 +55,7 @@ __global__ void reset_arena_state(ArenaView arena) {
   }
 }
 
-__global__ void save_arena_mark(ArenaView arena, ArenaMark* mark) {
+__global__ void __launch_bounds__(kSizeClasses) save_arena_mark(ArenaView arena, ArenaMark* mark) {
   ArenaState& state = *arena.state;
   if (threadIdx.x == 0) {
     mark->top = clamped_top(arena);
@@ -63,7 +63,8 @@ __global__ void save_arena_mark(ArenaView arena, ArenaMark* mark) {
   mark->live[threadIdx.x] = live_of(state, threadIdx.x, total_of(state, threadIdx.x));
 }
 
-__global__ void go_back_to_mark(ArenaView arena, const ArenaMark* mark) {
+__global__ void __launch_bounds__(kSizeClasses)
+    go_back_to_mark(ArenaView arena, const ArenaMark* mark) {
   ArenaState& state = *arena.state;
   const Count live = live_of(state, threadIdx.x, total_of(state, threadIdx.x));
   state.released[threadIdx.x] += live - mark->live[threadIdx.x];
@@ -74,7 +75,8 @@ __global__ void go_back_to_mark(ArenaView arena, const ArenaMark* mark) {
   }
 }
 
-__global__ void write_arena_report(ArenaView arena, ArenaReport* report) {
+__global__ void __launch_bounds__(kSizeClasses)
+    write_arena_report(ArenaView arena, ArenaReport* report) {
   ArenaState& state = *arena.state;
   const ClassCounts total = total_of(state, threadIdx.x);
   const Count live = live_of(state, threadIdx.x, total);

@@ -105,7 +105,7 @@ class ArenaKernelTest : public KernelTest {
 
 TEST_F(ArenaKernelTest, GivesEachThreadMemoryOfItsOwn) {
   for (const Ask way : {Ask::kByWarp, Ask::kByLane}) {
-    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= share_of(5); ++seed) {
       use_order(static_cast<unsigned>(seed));
       start_anew();
       const std::vector<Count> sizes = drawn_sizes(seed);
@@ -122,7 +122,7 @@ TEST_F(ArenaKernelTest, GivesEachThreadMemoryOfItsOwn) {
 }
 
 TEST_F(ArenaKernelTest, RefusesWholeWarpsWhereThereIsNoRoomAndCountsThem) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(5); ++seed) {
     use_order(static_cast<unsigned>(seed));
     start_anew();
     const std::vector<Count> sizes = drawn_sizes(seed);

@@ -39,7 +39,7 @@ class MarkTest : public KernelTest {
 };
 
 TEST_F(MarkTest, MarksWhatTheRootsReachAndNothingElse) {
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(200); ++seed) {
     expect_exact(seed, Driver::kGrid, kAmple);
     if (HasFatalFailure()) {
       return;

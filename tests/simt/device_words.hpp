@@ -107,8 +107,9 @@ inline int __clz(int bits) { return std::countl_zero(static_cast<unsigned>(bits)
 inline int __clzll(long long bits) {
   return std::countl_zero(static_cast<unsigned long long>(bits));
 }
-inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+// Why no fence: lanes of one block run on one thread, and of weak memory nothing is shown.
+inline void __threadfence() { tenure::simt::preempt_point(); }
+inline void __threadfence_system() { tenure::simt::preempt_point(); }
 
 template <class Value>
 Value __ldg(const Value* place) {
