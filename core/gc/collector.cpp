@@ -2,10 +2,12 @@
 
 #include <numeric>
 
+#include "core/backend/platform.hpp"
 #include "core/gc/evacuation.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/mark_law.hpp"
+#include "core/model/type_table.hpp"
 
 namespace tenure {
 
@@ -114,14 +116,25 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
 
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
-  marker_.begin({.heap = heap_.view(), .roots = roots});
-  (void)marker_.advance(Marker::kNoBudget);
+  const std::uint64_t marking = host_platform().now_ns();
+  marker_->begin({.heap = heap_.view(),
+                  .roots = roots,
+                  .types = TypeTable::instance().size(),
+                  .written = heap_.cards().written().cards()});
+  if (marker_->keeps_copy()) {  // else the next that does is told of all since
+    heap_.cards().written().start_over();
+  }
+  (void)marker_->advance(Marker::kNoBudget);
+  report.marking_ns = host_platform().now_ns() - marking;
   if (check_marks_) {  // before finalizers bring back what the roots do not reach
     const Result<void> checked = verify_marks(heap_, roots);
     check(checked.ok(), checked ? "" : checked.failure().message);
   }
-  (void)settle_afterlife(report, marker_, [this] { return marker_.advance(Marker::kNoBudget); });
-  report.objects_marked = marker_.complete().objects;
+  (void)settle_afterlife(report, *marker_, [this] { return marker_->advance(Marker::kNoBudget); });
+  const MarkStats marked = marker_->complete();
+  report.objects_marked = marked.objects;
+  report.marked_on_device = marked.on_device;
+  report.marker_fallback = marked.fallback;
 
   settle(report);
   heap_.settle_cells();

@@ -22,9 +22,12 @@ class Collector {
   /// team     who shares a collection's work; the caller of a collection is its member 0
   Collector(Heap& heap, Marker& marker, Team& team)
       : heap_(heap),
-        marker_(marker),
+        marker_(&marker),
         team_(team),
         ageing_(heap.options().promotion_age, heap.options().generations) {}
+
+  /// Marks with another from now on, in full collections.
+  void use(Marker& marker) { marker_ = &marker; }
 
   /// Evacuates generations 0 to `last`.
   ///
@@ -59,7 +62,7 @@ class Collector {
   void learn_ages(std::uint32_t last, const Survivors& survivors);
 
   Heap& heap_;
-  Marker& marker_;
+  Marker* marker_;  // never null
   ResumableMarker cycle_marker_;
   Cycle cycle_{heap_, cycle_marker_};
   Team& team_;

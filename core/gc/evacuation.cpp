@@ -95,6 +95,9 @@ class Evacuation {
   void look_at_cards() {
     const std::vector<std::uint32_t> cards = heap_.cards().remembered().take_all();
     stats_.cards_scanned = cards.size();
+    for (const std::uint32_t card : cards) {
+      heap_.cards().written().add(card);  // its slots follow what they name
+    }
     if (cards.size() <= kCardsAlone || team_.size() == 1) {
       look_at(cards, cards_);
       return;

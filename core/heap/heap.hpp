@@ -169,11 +169,11 @@ class Heap {
 
   HeapOptions options_;
   RegionSource source_;
+  CardLog cards_;
   Young young_;
   BlockSpace blocks_;
   Old old_;
   Large large_;
-  CardLog cards_;
   Afterlife afterlife_;
   Roots roots_;
   Owners owners_;

@@ -42,13 +42,17 @@ template <class Reader = PlainReader>
   return static_cast<ObjectIndex>(read(heap.words[first_word_of(object) + 2 + k]));
 }
 
+/// Whether the marking under way covers the objects of a region: they do not move meanwhile.
+[[nodiscard]] constexpr bool marking_covers(const HeapView& heap, const RegionRow& row) {
+  return row.heap == heap.heap && (row.flags & RegionRow::kMarking) != 0;
+}
+
 /// Whether the marking under way covers the object: it is there, and does not move meanwhile.
 [[nodiscard]] constexpr bool marking_claims(const HeapView& heap, ObjectIndex object) {
   if (object == ObjectIndex::kNull) {
     return false;
   }
-  const RegionRow& row = heap.regions[region_of(object)];
-  return row.heap == heap.heap && (row.flags & RegionRow::kMarking) != 0;
+  return marking_covers(heap, heap.regions[region_of(object)]);
 }
 
 /// Whether an object may be marked without ever being read.

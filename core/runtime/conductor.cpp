@@ -10,6 +10,7 @@
 #include "core/gc/span_marker.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
+#include "core/model/device_marker.hpp"
 
 namespace tenure {
 
@@ -50,6 +51,45 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
     heap.young().resize_nursery(pause_budget_.nursery());
     trigger_.limit_middle(pause_budget_.middle());
   }
+}
+
+Result<void> Conductor::mark_on_device(MarkerChoice choice) {
+  Result<std::unique_ptr<Marker>> marker = open_device_marker(open_marker(team_), team_);
+  if (!marker) {
+    return marker.failure();
+  }
+  device_marker_ = *std::move(marker);
+  heap_.cards().written().follow();
+  if (choice == MarkerChoice::kAuto) {
+    choice_.emplace();
+  } else {
+    collector_.use(*device_marker_);
+  }
+  return {};
+}
+
+bool Conductor::give_back_marker_memory(MutatorState* self) {
+  bool gave = false;
+  if (device_marker_ != nullptr) {
+    in_stop(self, [&] { gave = device_marker_->give_back_memory(); });
+  }
+  return gave;
+}
+
+CollectionReport Conductor::collect_full(const Verdict& verdict) {
+  if (!choice_) {
+    return collector_.collect_full(verdict.trigger, verdict.compact);
+  }
+  const MarkingSide side = choice_->choose(objects_last_);
+  collector_.use(side == MarkingSide::kDevice ? *device_marker_ : *marker_);
+  CollectionReport report = collector_.collect_full(verdict.trigger, verdict.compact);
+  if (report.marker_fallback.empty()) {
+    choice_->learn(side, report.objects_marked, report.marking_ns);
+  } else {
+    choice_->note_failure();
+  }
+  objects_last_ = report.objects_marked;
+  return report;
 }
 
 void Conductor::collect_by_trigger(MutatorState& self) {
@@ -137,7 +177,7 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
   } else if (verdict.last >= heap_.oldest()) {
     driver_.abandon();
     begin_old_collection();
-    report = collector_.collect_full(verdict.trigger, verdict.compact);
+    report = collect_full(verdict);
     learn_full(report.bytes_promoted, clock_.now_ns() - stopped_ns);
   } else {
     const Bytes youngest = heap_.used(0);
@@ -212,6 +252,11 @@ void Conductor::note(const CollectionReport& report) {
   sum.compactions += report.objects_compacted > 0 ? 1 : 0;
   sum.objects_compacted += report.objects_compacted;
   sum.bytes_compacted += report.bytes_compacted;
+  sum.device_markings += report.marked_on_device ? 1 : 0;
+  if (!report.marker_fallback.empty()) {
+    ++sum.marker_fallbacks;
+    sum.marker_fallback = report.marker_fallback;
+  }
   if (report.root_callback_failures > 0) {
     sum.root_callback_failures += report.root_callback_failures;
     sum.root_callback_failure = report.root_callback_failure;

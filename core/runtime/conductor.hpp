@@ -11,11 +11,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/backend/platform.hpp"
 #include "core/base/team.hpp"
 #include "core/gc/collector.hpp"
+#include "core/gc/marker_choice.hpp"
 #include "core/gc/pause_budget.hpp"
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
@@ -63,6 +65,16 @@ class Conductor {
     }
   }
 
+  /// Has a device mark in full collections from now on, in all of them or where it was faster of
+  /// late. Before there is a mutator.
+  ///
+  /// errors   kUnsupported: not in this build, or no device
+  [[nodiscard]] Result<void> mark_on_device(MarkerChoice choice);
+  /// Has the marker give back what it keeps on a device.
+  ///
+  /// returns  whether there was anything
+  bool give_back_marker_memory(MutatorState* self);
+
   /// Uses another nursery, as far as the pause target allows.
   void resize_nursery(Bytes nursery);
 
@@ -92,7 +104,7 @@ class Conductor {
   CollectionReport run(MutatorState* self, const Choose& choose, std::uint32_t at_least);
   void ready();
   CollectionReport carry_out(const Verdict& verdict, std::uint64_t stopped_ns);
-  void collect_now(CollectionReport& report, const Verdict& verdict);
+  [[nodiscard]] CollectionReport collect_full(const Verdict& verdict);
   void step_cycle(CollectionReport& report, std::uint64_t stopped_ns);
   void note(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
@@ -121,6 +133,9 @@ class Conductor {
   ConductorOptions options_;
   Team team_;
   std::unique_ptr<Marker> marker_;  // of full collections; by the team where that has members
+  std::unique_ptr<Marker> device_marker_;  // the same, by a device; null where none marks
+  std::optional<MarkingChoice> choice_;    // between the two, where neither was asked for
+  std::uint64_t objects_last_ = 0;         // that the last full collection marked; stopped world
   Collector collector_;
   Trigger trigger_;           // stopped world
   PauseBudget pause_budget_;  // stopped world

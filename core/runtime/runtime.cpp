@@ -66,6 +66,15 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                        .mode = config.mode,
                        .max_pause_ns = config.max_pause_us * 1000,
                        .verify = config.verify});
+  // Why not wherever there is a device: its context costs half a second, and memory on it.
+  const bool has_context = state->backend_->name().starts_with("cuda");
+  if (config.marker == MarkerChoice::kCuda ||
+      (config.marker == MarkerChoice::kAuto && has_context)) {
+    if (Result<void> marks = state->conductor_->mark_on_device(config.marker);
+        !marks && config.marker == MarkerChoice::kCuda) {
+      return marks.failure();
+    }
+  }
   return state;
 }
 

@@ -26,6 +26,14 @@ enum class Mode : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Mode mode);
 
+/// Who marks in full collections that are done in one stop.
+enum class MarkerChoice : std::uint8_t {
+  kAuto,  // the host; where payloads lie on a CUDA device, that or the host, by measured rates
+  kHost,
+  kCuda,  // the first CUDA device; the host where the device fails, which the report says
+};
+[[nodiscard]] std::string_view to_string(MarkerChoice choice);
+
 /// How a runtime behaves. The defaults suit a program of a few gigabytes.
 struct Config {
   Mode mode = Mode::kAutomatic;
@@ -56,6 +64,10 @@ struct Config {
 
   /// Threads that share a collection's work, the collecting one included; 0: one a core, 16 at most.
   std::uint32_t gc_workers = 0;
+
+  /// With kCuda a copy of the oldest generation is kept on the device. Markings beside running
+  /// mutators are the host's in any case.
+  MarkerChoice marker = MarkerChoice::kAuto;
 
   /// Objects of the oldest generation may move, so that sparse blocks are emptied and go back. Off:
   /// an object that got there stays where it is. With one generation nothing moves in any case.

@@ -2,9 +2,11 @@
 // is reachable is known from a list of edges kept beside them, by a walk of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,9 +21,20 @@ inline constexpr std::array kShapes{Shape::kRandom,   Shape::kList, Shape::kTree
                                     Shape::kRings,    Shape::kStar, Shape::kBigArrays,
                                     Shape::kAllLeaves};
 
+/// All arrays of such a heap, to be copied elsewhere.
+struct HeapArrays {
+  std::span<const std::uint32_t> words;
+  std::span<const TypeRow> types;
+  std::span<const RegionRow> regions;
+  std::span<const BlockRow> blocks;
+  std::span<const std::uint32_t> marks;
+};
+
 /// A heap of one shape, drawn from a seed.
 class RandomHeap {
  public:
+  static constexpr std::uint32_t kHeapRegions = 6;
+
   RandomHeap(Shape shape, std::uint64_t seed, std::uint32_t objects = 300)
       : random_(seed),
         words_(std::size_t{2} * kHeapRegions * kGranulesPerRegion),
@@ -50,7 +63,9 @@ class RandomHeap {
                      .blocks = blocks_.data(),
                      .marks = marks_.data(),
                      .heap = kOwn},
-            .roots = roots_};
+            .roots = roots_,
+            .regions = kHeapRegions,
+            .types = static_cast<std::uint32_t>(types_.size())};
   }
 
   /// The bits that a marking has to leave.
@@ -80,12 +95,13 @@ class RandomHeap {
     return expected;
   }
 
+  [[nodiscard]] HeapArrays arrays() const { return {words_, types_, regions_, blocks_, marks_}; }
   [[nodiscard]] const std::vector<std::uint32_t>& marks() const { return marks_; }
+  void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
   [[nodiscard]] std::size_t size() const { return objects_.size(); }
 
  private:
   static constexpr HeapId kOwn{1};
-  static constexpr std::uint32_t kHeapRegions = 6;
   static constexpr std::uint32_t kLeafRegion = 2;
   static constexpr std::uint32_t kForeignRegion = 3;
   static constexpr std::uint32_t kYoungRegion = 4;

@@ -18,5 +18,7 @@ function(tenure_substitute_test source)
   tenure_test(${source} LABELS cuda-substitute USES cuda_on_substitute cuda_substitute)
   string(REGEX REPLACE "\\.cpp$" "" name ${source})
   string(REPLACE "/" "." name ${name})
+  # Why the emulator's objects: as an archive they would come behind the kernels that nvcc compiled.
+  target_sources(${name} PRIVATE $<TARGET_OBJECTS:tenure_simt>)
   add_dependencies(cuda_substitute_tests ${name})
 endfunction()

@@ -1,0 +1,1 @@
+#include "kernels/arena_launch.cuh"

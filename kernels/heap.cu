@@ -1,0 +1,1 @@
+#include "kernels/heap_launch.cuh"

@@ -1,0 +1,1 @@
+#include "kernels/mark_launch.cuh"

@@ -1,0 +1,112 @@
+// What a lane does with one reference: claim the target's bit, and follow chains a bounded number of
+// steps.
+#pragma once
+
+#include <device_words.hpp>
+
+#include "kernels/mark_view.hpp"
+
+namespace tenure::kernels {
+
+/// What one lane has done.
+struct Tally {
+  std::uint32_t objects = 0;
+  std::uint32_t references = 0;
+  std::uint32_t chased = 0;
+};
+
+__device__ __forceinline__ std::uint32_t code_of(const MarkView& view, ObjectIndex object) {
+  const std::uint32_t region = region_of(object);
+  return __ldg(&view.codes[region / kCodesPerWord]) >> (region % kCodesPerWord * 2) & 3;
+}
+
+__device__ __forceinline__ bool is_marked_now(const MarkView& view, ObjectIndex object) {
+  const std::uint32_t bit = mark_bit(object);
+  return (__ldcg(&view.heap.marks[bit / 32]) >> (bit % 32) & 1) != 0;
+}
+
+// True for exactly one of the lanes that reach the object.
+__device__ __forceinline__ bool claim(const MarkView& view, ObjectIndex object) {
+  // Why a load first: most objects reached are marked already, and a stale 0 does no harm.
+  const std::uint32_t bit = 1u << (mark_bit(object) % 32);
+  std::uint32_t* const word = &view.heap.marks[mark_bit(object) / 32];
+  return (__ldcg(word) & bit) == 0 && (atomicOr(word, bit) & bit) == 0;
+}
+
+/// Objects with more references are not followed: a lane would read them alone.
+inline constexpr std::uint32_t kChaseWidth = 4;
+
+// Follows a chain for as long as an object has few references and exactly one of their targets is
+// unmarked, so single and double links alike. True when `object`, moved along, has to be queued:
+// then its references are yet to be counted.
+__device__ __forceinline__ bool chase(const MarkView& view, ObjectIndex& object,
+                                      std::uint32_t bound, Tally& tally) {
+  for (std::uint32_t step = 0; step < bound; ++step) {
+    const std::uint32_t count = reference_count(view.heap, object);
+    if (count > kChaseWidth) {
+      return true;
+    }
+    std::uint32_t references = 0;
+    ObjectIndex next = ObjectIndex::kNull;
+    for (std::uint32_t k = 0; k < count; ++k) {
+      const ObjectIndex child = reference_at(view.heap, object, k);
+      if (child == ObjectIndex::kNull) {
+        continue;
+      }
+      ++references;
+      const std::uint32_t code = code_of(view, child);
+      if ((code & kCovered) == 0) {
+        continue;
+      }
+      if ((code & kLeaf) != 0) {
+        tally.objects += claim(view, child) ? 1 : 0;
+      } else if (!is_marked_now(view, child)) {
+        if (next != ObjectIndex::kNull) {
+          return true;
+        }
+        next = child;
+      }
+    }
+    tally.references += references;
+    if (next == ObjectIndex::kNull || !claim(view, next)) {
+      return false;
+    }
+    ++tally.objects;
+    ++tally.chased;
+    object = next;
+  }
+  return true;
+}
+
+// Marks the object. True when it, or another at the end of a chain, has to be queued.
+__device__ __forceinline__ bool visit(const MarkView& view, ObjectIndex& object,
+                                      std::uint32_t bound, Tally& tally) {
+  const std::uint32_t code = code_of(view, object);
+  if ((code & kCovered) == 0 || !claim(view, object)) {
+    return false;
+  }
+  ++tally.objects;
+  return (code & kLeaf) == 0 && chase(view, object, bound, tally);
+}
+
+// All lanes of a warp call it, once.
+__device__ __forceinline__ void report(const MarkView& view, const Tally& tally) {
+  const std::uint32_t objects = device::warp_sum(tally.objects);
+  const std::uint32_t references = device::warp_sum(tally.references);
+  const std::uint32_t chased = device::warp_sum(tally.chased);
+  if (threadIdx.x % 32 != 0) {
+    return;
+  }
+  MarkCounters& counters = view.control->counters;
+  if (objects != 0) {
+    atomicAdd(&counters.objects, Count{objects});
+  }
+  if (references != 0) {
+    atomicAdd(&counters.references, Count{references});
+  }
+  if (chased != 0) {
+    atomicAdd(&counters.chased, Count{chased});
+  }
+}
+
+}  // namespace tenure::kernels

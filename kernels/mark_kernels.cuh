@@ -1,0 +1,174 @@
+// Parallel marking by levels. All counters stay on the device; the lane that sets a mark bit owns the
+// object, counts it and queues it, once.
+#pragma once
+
+#include <device_words.hpp>
+
+#include "kernels/mark_level.cuh"
+
+namespace tenure::kernels {
+
+// Readies the workspace: counters and overflow bits to 0, two bits for each region.
+__global__ void __launch_bounds__(kBlockThreads) mark_begin(MarkView view) {
+  const std::uint32_t stride = gridDim.x * kBlockThreads;
+  const std::uint32_t thread = blockIdx.x * kBlockThreads + threadIdx.x;
+  if (thread == 0) {
+    *view.control = Control{};
+  }
+  for (std::uint32_t k = thread; k < MarkWorkspace::kOverflowWords; k += stride) {
+    view.overflow[k] = 0;
+  }
+  for (std::uint32_t k = thread; k < MarkWorkspace::kCodeWords; k += stride) {
+    std::uint32_t word = 0;
+    for (std::uint32_t j = 0; j < kCodesPerWord && k * kCodesPerWord + j < view.regions; ++j) {
+      const RegionRow& row = view.heap.regions[k * kCodesPerWord + j];
+      const std::uint32_t covered = marking_covers(view.heap, row) ? 1 : 0;
+      const std::uint32_t leaf = row.leaf != 0 ? 1 : 0;
+      word |= (covered * kCovered | leaf * kLeaf) << (2 * j);
+    }
+    view.codes[k] = word;
+  }
+}
+
+// Marks and queues the roots. They are not followed: of few roots each lane would have another.
+__global__ void __launch_bounds__(kBlockThreads, 4)
+    mark_roots(MarkView view, const ObjectIndex* roots, std::uint32_t count) {
+  TENURE_SHARED(Stage, stage);
+  open_stage(stage);
+  Tally tally;
+  for (std::uint32_t base = blockIdx.x * kBlockThreads; base < count;
+       base += gridDim.x * kBlockThreads) {
+    const std::uint32_t k = base + threadIdx.x;
+    ObjectIndex object = k < count ? roots[k] : ObjectIndex::kNull;
+    const bool wanted = object != ObjectIndex::kNull && visit(view, object, 0, tally);
+    push(view, stage, wanted, object, 0);
+  }
+  flush(view, stage, 0);
+  report(view, tally);
+}
+
+// Driven by the host: a level's tiles, or regions to be read again where the frontier is empty.
+__global__ void __launch_bounds__(kBlockThreads, 4) mark_level(MarkView view) {
+  TENURE_SHARED(Room, room);
+  open_stage(room.stage);
+  Tally tally;
+  const std::uint32_t which = view.control->which;
+  const std::uint32_t size = clamped(view, view.control->size[which]);
+  if (size != 0) {
+    read_frontier(view, room, which, size, tally);
+  } else if (__ldcg(&view.control->counters.left) != 0) {
+    read_overflow(view, room, which ^ 1, tally);
+  }
+  report(view, tally);
+}
+
+// What the level has set aside.
+__global__ void __launch_bounds__(kBlockThreads, 4) mark_big(MarkView view) {
+  TENURE_SHARED(Room, room);
+  open_stage(room.stage);
+  Tally tally;
+  read_big(view, room, view.control->which ^ 1, tally);
+  report(view, tally);
+}
+
+// One thread.
+__global__ void mark_finish_level(MarkView view) {
+  if (view.control->counters.left != 0) {
+    finish_level(view, view.control->which);
+  }
+}
+
+// One thread: what the roots left.
+__global__ void mark_count_roots(MarkView view) {
+  Control& control = *view.control;
+  const std::uint32_t size = clamped(view, control.size[0]);
+  control.counters.queue_peak = size;
+  control.counters.left = size + control.pending;
+}
+
+// Block 0 alone walks levels for as long as they are narrow and hold nothing big, and says in the end
+// what comes next.
+__device__ __forceinline__ Step walk_narrow(const MarkView& view, Room& room, Step now,
+                                            Tally& tally) {
+  do {
+    const ObjectIndex object = threadIdx.x < now.size
+                                   ? entry_at(queue_of(view, now.which) + threadIdx.x)
+                                   : ObjectIndex::kNull;
+    read_tile(view, room, object, now.which ^ 1, view.tuning.chase_narrow, tally);
+    flush(view, room.stage, now.which ^ 1);
+    now.big = __ldcg(&view.control->big);
+    if (now.big != 0) {
+      return now;  // the whole grid finishes this level
+    }
+    now.size = clamped(view, __ldcg(&view.control->size[now.which ^ 1]));
+    now.pending = __ldcg(&view.control->pending);
+    __syncthreads();  // all have read what is reset now
+    if (threadIdx.x == 0) {
+      finish_level(view, now.which);
+      view.control->counters.narrow_levels += 1;
+    }
+    now.which ^= 1;
+  } while (now.size != 0 && now.size <= kNarrow);
+  return now;
+}
+
+__device__ __forceinline__ Step read_step(const Step& announced) {
+  Step step;
+  step.size = __ldcg(&announced.size);
+  step.which = __ldcg(&announced.which);
+  step.pending = __ldcg(&announced.pending);
+  step.big = __ldcg(&announced.big);
+  return step;
+}
+
+// All levels, in one cooperative launch: two grid barriers a level, three where it met something big,
+// one for any number of narrow levels.
+__global__ void __launch_bounds__(kBlockThreads, 4) mark_to_end(MarkView view) {
+  TENURE_SHARED(Room, room);
+  open_stage(room.stage);
+  Tally tally;
+  const bool speaks = blockIdx.x == 0 && threadIdx.x == 0;
+  std::uint32_t phase = 0;
+  Step now;
+  now.which = __ldcg(&view.control->which);
+  now.size = clamped(view, __ldcg(&view.control->size[now.which]));
+  now.pending = __ldcg(&view.control->pending);
+  device::grid_barrier();  // all have read what levels change
+  while (now.size != 0 || now.pending != 0) {
+    Step& announced = view.control->step[phase];
+    phase ^= 1;
+    if (now.size != 0 && now.size <= kNarrow) {
+      if (blockIdx.x == 0) {
+        now = walk_narrow(view, room, now, tally);
+        if (speaks) {
+          announced = now;
+        }
+      }
+      device::grid_barrier();  // block 0 has spoken
+      now = read_step(announced);
+      if (now.big == 0) {
+        continue;
+      }
+    } else {
+      if (now.size != 0) {
+        read_frontier(view, room, now.which, now.size, tally);
+      } else {
+        read_overflow(view, room, now.which ^ 1, tally);
+      }
+      device::grid_barrier();  // the level's pushes are done, but for big objects
+      now.big = __ldcg(&view.control->big);
+    }
+    if (now.big != 0) {
+      read_big(view, room, now.which ^ 1, tally);
+      device::grid_barrier();  // and those
+    }
+    if (speaks) {
+      announced = finish_level(view, now.which);
+    }
+    device::grid_barrier();  // the next step is announced
+    now = read_step(announced);
+  }
+  report(view, tally);
+}
+
+}  // namespace tenure::kernels

@@ -1,0 +1,1 @@
+#include "tests/kernels/arena_probe.cuh"
