@@ -81,6 +81,58 @@ function(tenure_test source)
   target_link_libraries(${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
   gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+  if("gpu" IN_LIST arg_LABELS)
+    tenure_gpu_program(${name} "${arg_LABELS}")
+  endif()
+endfunction()
+
+# tenure_gpu_program(<name> <labels>): the program <name>_test is among the checks of a device.
+function(tenure_gpu_program name labels)
+  tenure_runs_elsewhere(${name}_test)
+  set_property(GLOBAL APPEND PROPERTY TENURE_GPU_TESTS ${name})
+  if(NOT "long" IN_LIST labels)
+    set_property(GLOBAL APPEND PROPERTY TENURE_SMALL_GPU_TESTS ${name})
+  endif()
+endfunction()
+
+# tenure_runs_elsewhere(<target>): a program that is built here and run where the device is, which may
+# have no C++ library of this age.
+function(tenure_runs_elsewhere target)
+  if(NOT TENURE_SANITIZE)
+    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc LINKER:--as-needed)
+  endif()
+endfunction()
+
+# tenure_write_gpu_checks(<benchmark>): gpu_checks.json in the build folder, from which
+# tools/gpu_checks.py takes the programs that need a device, and the target that builds them. Paths are
+# the build folder's, so that it may be copied to another machine. Tests labelled `long` are not run
+# under compute-sanitizer.
+function(tenure_write_gpu_checks bench)
+  get_property(tests GLOBAL PROPERTY TENURE_GPU_TESTS)
+  get_property(small_tests GLOBAL PROPERTY TENURE_SMALL_GPU_TESTS)
+  set(rows)
+  set(programs ${bench})
+  foreach(name IN LISTS tests)
+    set(small false)
+    if(name IN_LIST small_tests)
+      set(small true)
+    endif()
+    list(APPEND programs ${name}_test)
+    list(APPEND rows "    {\"name\": \"${name}\", \"small\": ${small}, \"program\": \"$<PATH:RELATIVE_PATH,$<TARGET_FILE:${name}_test>,${PROJECT_BINARY_DIR}>\"}")
+  endforeach()
+  list(JOIN rows ",\n" rows)
+  list(JOIN CMAKE_CUDA_ARCHITECTURES " " architectures)
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/gpu_checks.json CONTENT
+"{
+  \"version\": \"${PROJECT_VERSION}\",
+  \"architectures\": \"${architectures}\",
+  \"bench\": \"$<PATH:RELATIVE_PATH,$<TARGET_FILE:${bench}>,${PROJECT_BINARY_DIR}>\",
+  \"tests\": [
+${rows}
+  ]
+}
+")
+  add_custom_target(gpu_checks DEPENDS ${programs})
 endfunction()
 
 # tenure_device_test(kernels/<file>_test.cpp USES ...): a kernel's test as a program for a device. It
@@ -95,4 +147,5 @@ function(tenure_device_test source)
   target_link_libraries(device.${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
   gtest_discover_tests(device.${name}_test TEST_PREFIX "device.${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS gpu TIMEOUT 300)
+  tenure_gpu_program(device.${name} gpu)
 endfunction()

@@ -25,6 +25,7 @@ bool is_lost(cudaError_t status) {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContextIsDestroyed:
+    case cudaErrorCudartUnloading:  // the driver has shut down, as the program ends
       return true;
     default:
       return false;
@@ -54,6 +55,12 @@ ErrorCode code_of(cudaError_t status) {
   }
 }
 
+Error error_of(cudaError_t status, std::string_view call) {
+  return {code_of(status), std::string(call) + " failed: " + cudaGetErrorString(status) + " (" +
+                               cudaGetErrorName(status) + ", " +
+                               std::to_string(static_cast<int>(status)) + ")"};
+}
+
 }  // namespace
 
 std::optional<Error> take_error(cudaError_t status, std::string_view call) {
@@ -62,9 +69,15 @@ std::optional<Error> take_error(cudaError_t status, std::string_view call) {
   }
   // Why the answer is dropped: it is `status`, or an older one that its own caller has been told of.
   static_cast<void>(cudaGetLastError());
-  return Error{code_of(status), std::string(call) + " failed: " + cudaGetErrorString(status) +
-                                    " (" + cudaGetErrorName(status) + ", " +
-                                    std::to_string(static_cast<int>(status)) + ")"};
+  return error_of(status, call);
+}
+
+std::optional<Error> take_error(CUresult status, std::string_view call) {
+  if (status == CUDA_SUCCESS) {
+    return std::nullopt;
+  }
+  // Source: CUDA Runtime API, cudaError: since 10.1 its values are those of CUresult.
+  return error_of(static_cast<cudaError_t>(status), call);
 }
 
 }  // namespace tenure

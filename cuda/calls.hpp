@@ -4,6 +4,7 @@
 // cudaGetLastError, a user's own code perhaps, would take it for its own.
 #pragma once
 
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 
 #include <optional>
@@ -20,5 +21,8 @@ namespace tenure {
 ///          start again; kUnsupported: no driver, no device, or not on this one; kBadArgument: what
 ///          was passed; kDeviceRefused: all else
 [[nodiscard]] std::optional<Error> take_error(cudaError_t status, std::string_view call);
+
+/// The same of a function of the driver, which leaves nothing to be cleared.
+[[nodiscard]] std::optional<Error> take_error(CUresult status, std::string_view call);
 
 }  // namespace tenure

@@ -28,9 +28,12 @@ class IntervalSet {
   [[nodiscard]] std::uint64_t total() const { return total_; }
   [[nodiscard]] std::size_t stretches() const { return stretches_.size(); }
 
- private:
-  using Map = std::map<std::uint64_t, std::uint64_t>;  // first to end
+  /// Each stretch as its first and its end, in order.
+  using Map = std::map<std::uint64_t, std::uint64_t>;
+  [[nodiscard]] Map::const_iterator begin() const { return stretches_.begin(); }
+  [[nodiscard]] Map::const_iterator end() const { return stretches_.end(); }
 
+ private:
   // The first stretch that ends behind `place`.
   [[nodiscard]] Map::const_iterator behind(std::uint64_t place) const;
 

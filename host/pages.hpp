@@ -1,5 +1,5 @@
 // Pages of this machine: addresses without memory, memory put behind them and taken away again. The
-// platform, the host backend and the simulated device stand on these five calls.
+// platform, the host backend and the simulated device stand on these calls.
 //
 // Invariant: bases and sizes are multiples of a page, and lie inside one reservation; anything else
 // is a bug of the caller and stops the program.
@@ -36,11 +36,20 @@ void release_pages(std::byte* base, Bytes size);
 ///         stays so
 [[nodiscard]] Result<void> commit_pages(std::byte* base, Bytes size, PageUse use);
 
+/// Has memory behind committed pages before they are touched, where the system can do that. Their
+/// contents stay; others may use them meanwhile.
+void populate_pages(std::byte* base, Bytes size);
+
 /// Gives the memory behind pages back, locked or not. Touching them faults from then on.
 void decommit_pages(std::byte* base, Bytes size);
 
 /// Gives the memory behind committed pages back. They stay usable and read as zero.
 void discard_pages(std::byte* base, Bytes size);
+
+/// Pages of their own, readable and writable at once.
+///
+/// errors  kOutOfMemory, as `reserve_pages` and `commit_pages`
+[[nodiscard]] Result<std::byte*> allocate_pages(Bytes size, Bytes alignment, PageUse use);
 
 /// What the system says that this `errno` means.
 [[nodiscard]] std::string system_reason(int number);

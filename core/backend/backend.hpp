@@ -1,7 +1,8 @@
 // What the core asks of a machine that payloads lie on: memory of several kinds, streams of work,
 // and events in them. The host, the simulated device and CUDA answer, and pass one contract suite.
 //
-// Invariant: nothing here makes the host wait for a device but `synchronize`, whose name says so.
+// Invariant: nothing here makes the host wait for a device but `synchronize`, whose name says so, and
+// work on plain memory of the host, where a device cannot do it by itself.
 // Work of one stream happens in its order; of two streams in any order that events leave open.
 #pragma once
 
@@ -115,7 +116,7 @@ class Backend {
 };
 
 /// Opens a backend by its name: "auto", "host", "sim:80GiB", "cuda:0". One of two definitions is
-/// linked, the host's or the CUDA build's; "auto" is the host in both, until pools lie on devices.
+/// linked, the host's or the CUDA build's; "auto" is "cuda:0" where that can be opened, else the host.
 ///
 /// seed     for a simulated device's own choices
 /// errors   kBadConfig: no backend is called so; kUnsupported: not in this build, or no such device

@@ -365,6 +365,7 @@ CompactionStats compact(Heap& heap, Team& team, Compact how) {
         heap.blocks().withdraw(region);
       }
       stats = Packing(heap, std::move(chosen)).run(team);
+      heap.cards().written().lose_count();
     }
   }
   stats.fragmentation = found;

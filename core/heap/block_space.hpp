@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/heap/region_source.hpp"
+#include "core/heap/written_cards.hpp"
 #include "core/model/region.hpp"
 
 namespace tenure {
@@ -22,8 +23,9 @@ enum class Content : std::uint8_t { kReferences = 0, kLeaves = 1 };
 class BlockSpace {
  public:
   /// generation   the oldest, for the regions' rows
-  BlockSpace(RegionSource& source, std::uint8_t generation)
-      : source_(source), generation_(generation) {}
+  /// written      hears of what is handed out
+  BlockSpace(RegionSource& source, std::uint8_t generation, WrittenCards& written)
+      : source_(source), generation_(generation), written_(written) {}
   BlockSpace(const BlockSpace&) = delete;
   BlockSpace& operator=(const BlockSpace&) = delete;
   ~BlockSpace();
@@ -52,6 +54,11 @@ class BlockSpace {
     }
   }
 
+  /// Says that objects are about to be made in blocks [first, first + count).
+  void note_handed_out(std::uint32_t first, std::uint32_t count) {
+    written_.add_blocks(first, count);
+  }
+
   [[nodiscard]] const std::vector<std::uint32_t>& regions() const { return regions_; }
 
   /// Whether regions taken from now on are covered by the marking under way. Stopped world.
@@ -74,6 +81,7 @@ class BlockSpace {
 
   RegionSource& source_;
   std::uint8_t generation_;
+  WrittenCards& written_;
   std::uint8_t fresh_flags_ = 0;
   std::vector<std::uint32_t> regions_;
   std::array<std::vector<std::uint32_t>, 2> open_;  // with a free block, by content

@@ -17,7 +17,8 @@
 #include <mutex>
 #include <vector>
 
-#include "core/base/bitmap.hpp"
+#include "core/heap/card_set.hpp"
+#include "core/heap/written_cards.hpp"
 #include "core/model/region.hpp"
 
 namespace tenure {
@@ -30,49 +31,6 @@ struct CardBuffer {
 
   [[nodiscard]] bool is_full() const { return count == kCards; }
   void add(std::uint32_t card) { cards[count++] = card; }
-};
-
-/// Cards, each once. Walked in the order in which they came.
-///
-/// threads  stopped world
-class CardSet {
- public:
-  CardSet();
-
-  void add(std::uint32_t card) {
-    if (!test_bit(bits_.get(), card)) {
-      set_bit(bits_.get(), card);
-      cards_.push_back(card);
-    }
-  }
-  /// Adds a card to the bits alone. True for one of those who do so at once; it lists the card.
-  /// Threads: the workers of a collection.
-  [[nodiscard]] bool claim(std::uint32_t card) {
-    const std::atomic_ref word(bits_[card / kBitsPerWord]);
-    const std::uint32_t bit = 1u << (card % kBitsPerWord);
-    // Why a load first: most cards are added many times. Why relaxed: the bit guards no data.
-    return (word.load(std::memory_order_relaxed) & bit) == 0 &&
-           (word.fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
-  }
-  void list(const std::vector<std::uint32_t>& claimed) {
-    cards_.insert(cards_.end(), claimed.begin(), claimed.end());
-  }
-
-  [[nodiscard]] bool has(std::uint32_t card) const { return test_bit(bits_.get(), card); }
-  [[nodiscard]] const std::vector<std::uint32_t>& cards() const { return cards_; }
-
-  /// Takes the card that came last out of a set that has one.
-  std::uint32_t take_last();
-
-  /// Takes all cards out, for the caller to add back those that stay.
-  [[nodiscard]] std::vector<std::uint32_t> take_all();
-
- private:
-  struct Free {
-    void operator()(std::uint32_t* bits) const;
-  };
-  std::unique_ptr<std::uint32_t[], Free> bits_;  // [2^26 bits], touched where cards are
-  std::vector<std::uint32_t> cards_;
 };
 
 class CardLog {
@@ -89,6 +47,7 @@ class CardLog {
   /// Gives a card to every reader at work. Stopped world.
   void deliver(std::uint32_t card) {
     remembered_.add(card);
+    written_.add(card);
     if (marked_ != nullptr && is_under_marking(card / kCardsPerRegion)) {
       rescan_.add(card);
     }
@@ -111,6 +70,9 @@ class CardLog {
   /// marking, who stands still in stops.
   [[nodiscard]] CardSet& rescan() { return rescan_; }
 
+  /// What a marker that keeps a copy has to read again.
+  [[nodiscard]] WrittenCards& written() { return written_; }
+
  private:
   // A run is as its head is.
   [[nodiscard]] bool is_under_marking(std::uint32_t region) const {
@@ -124,6 +86,7 @@ class CardLog {
   std::vector<std::unique_ptr<CardBuffer>> empty_;  // guarded by mutex_
   CardSet remembered_;
   CardSet rescan_;
+  WrittenCards written_;
   const RegionRow* marked_ = nullptr;  // while a marking goes on
 };
 

@@ -51,6 +51,7 @@ ObjectIndex Large::take_blocks(std::uint32_t granules, Content content) {
   for (std::uint32_t k = 1; k < count; ++k) {
     rows[k] = BlockRow{.kind = BlockKind::kRunTail, .flags = flags, .link = k};
   }
+  blocks_.note_handed_out(*first, count);
   const ObjectIndex object = object_on(first_granule_of_block(*first));
   if (fresh_flags_ == 0) {  // while a marking goes on, bits of free blocks are clear
     clear_bit(source_.cage().marks(), mark_bit(object));
@@ -70,6 +71,7 @@ ObjectIndex Large::take_regions(std::uint64_t granules, Content content) {
   if (!run) {
     return ObjectIndex::kNull;
   }
+  blocks_.note_handed_out(run->first * kBlocksPerRegion, run->count * kBlocksPerRegion);
   RegionRow* const rows = source_.cage().regions() + run->first;
   rows[0].kind = RegionKind::kLargeHead;
   rows[0].flags = fresh_flags_;

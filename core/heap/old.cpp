@@ -80,6 +80,7 @@ bool Old::refill(CellCache::Slot& slot, std::uint32_t size_class, Content conten
   slot.block = partial.back();
   partial.pop_back();
   slot.head = std::exchange(row(slot.block).free_head, 0);
+  blocks_.note_handed_out(slot.block, 1);
   return true;
 }
 
@@ -107,6 +108,7 @@ bool Old::open_fresh(CellCache::Slot& slot, std::uint32_t size_class, Content co
     clear_words(cage_.marks(), first_mark_of(*block), first_mark_of(*block) + kMarksPerBlock);
   }
   slot = {.block = *block, .head = first, .taken = 0};
+  blocks_.note_handed_out(*block, 1);
   return true;
 }
 

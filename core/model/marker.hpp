@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "core/model/heap_view.hpp"
 #include "tenure/object.hpp"
@@ -15,12 +17,22 @@ namespace tenure {
 struct MarkJob {
   HeapView heap;
   std::span<const ObjectIndex> roots;  // null ones and twins are allowed
+
+  // What a marker that copies the heap must know besides; others look at none of it.
+  std::uint32_t regions = kRegions;  // rows of `heap.regions` that are there
+  std::uint32_t types = 0;           // rows of `heap.types` that objects use; 0: nobody said
+  /// Cards, each once, on which a word that markers read may have been written since the last marking
+  /// of this heap that this marker began; regions newly covered may be left out where they never were
+  /// before. Nothing: all of the heap may have been.
+  std::optional<std::span<const std::uint32_t>> written = std::nullopt;
 };
 
 /// What a marking did; for statistics and for choosing the next marker.
 struct MarkStats {
   std::uint64_t objects = 0;     // bits set
   std::uint64_t references = 0;  // slots read
+  bool on_device = false;        // a device did it
+  std::string fallback{};        // why a device's marker had the host do it; else empty
 };
 
 /// A marking, once begun, is advanced until it is done, then completed.
@@ -50,6 +62,15 @@ class Marker {
 
   /// Ends the marking: all that the roots reach is marked.
   virtual MarkStats complete() = 0;
+
+  /// Whether it keeps a copy of the heap from marking to marking, and wants to be told what was
+  /// written.
+  [[nodiscard]] virtual bool keeps_copy() const { return false; }
+
+  /// Gives back what it keeps on a device between markings. Stopped world, no marking under way.
+  ///
+  /// returns  whether there was anything
+  virtual bool give_back_memory() { return false; }
 };
 
 }  // namespace tenure

@@ -20,7 +20,8 @@ inline void PrintTo(MemoryKind kind, std::ostream* out) { *out << to_string(kind
 
 namespace tenure::testing {
 
-/// How to open a backend; `capacity` is that of the kind under test, and of those that share it.
+/// How to open a backend; `capacity` is that of the kind under test, and of those that share it. Null
+/// where this machine has none.
 struct BackendOpener {
   std::string name;
   std::function<std::unique_ptr<Backend>(Bytes capacity)> open;
@@ -48,9 +49,12 @@ class BackendContract : public ::testing::TestWithParam<BackendCase> {
   void SetUp() override {
     backend = std::get<0>(GetParam()).open(kCapacity);
     kind = std::get<1>(GetParam());
+    if (backend == nullptr) GTEST_SKIP() << "this machine has no " << std::get<0>(GetParam()).name;
+    if (!backend->traits(kind).supported) GTEST_SKIP() << backend->traits(kind).note;
     granule = backend->traits(kind).granularity;
   }
 
+  bool can_map() const { return backend->traits(kind).can_map; }
   AddressRange reserve(std::uint64_t granules) {
     Result<AddressRange> range = backend->reserve(kind, granule * granules);
     EXPECT_TRUE(range.ok()) << range.failure().message;
@@ -60,7 +64,13 @@ class BackendContract : public ::testing::TestWithParam<BackendCase> {
     const Result<void> mapped = backend->map(range, granule * first, granule * granules);
     ASSERT_TRUE(mapped.ok()) << mapped.failure().message;
   }
+  // A range that is mapped as a whole; of a kind that cannot be mapped, a block.
   AddressRange mapped_range(std::uint64_t granules) {
+    if (!can_map()) {
+      const Result<std::byte*> block = backend->allocate(kind, granule * granules);
+      EXPECT_TRUE(block.ok()) << block.failure().message;
+      return {block ? *block : nullptr, granule * granules, kind};
+    }
     const AddressRange range = reserve(granules);
     map(range, 0, granules);
     return range;
@@ -90,6 +100,8 @@ class BackendContract : public ::testing::TestWithParam<BackendCase> {
   std::byte* at(const AddressRange& range, std::uint64_t granules) const {
     return range.base + (granule * granules).count();
   }
+
+  static constexpr const char* kNoMapping = "this kind comes in blocks, and cannot be mapped";
 
   std::unique_ptr<Backend> backend;
   MemoryKind kind = MemoryKind::kHost;

@@ -21,6 +21,7 @@ TEST_P(BackendContract, DescribesEachKindThatItSupports) {
 }
 
 TEST_P(BackendContract, ReservesMoreAddressesThanItHasMemory) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(4 * (kCapacity / granule));
 
   EXPECT_EQ(range.size, 4 * kCapacity);
@@ -29,6 +30,7 @@ TEST_P(BackendContract, ReservesMoreAddressesThanItHasMemory) {
 }
 
 TEST_P(BackendContract, ReservesRangesThatDoNotOverlap) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange first = reserve(4);
   const AddressRange second = reserve(4);
 
@@ -37,6 +39,7 @@ TEST_P(BackendContract, ReservesRangesThatDoNotOverlap) {
 }
 
 TEST_P(BackendContract, RefusesMoreAddressesThanThereAre) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const Result<AddressRange> range = backend->reserve(kind, Bytes{std::uint64_t{1} << 60});
 
   expect_refused(range, ErrorCode::kOutOfMemory);
@@ -53,6 +56,7 @@ TEST_P(BackendContract, KeepsWhatIsWrittenToAMappedPiece) {
 }
 
 TEST_P(BackendContract, MapsPiecesOfARangeInAnyOrder) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(4);
   map(range, 3, 1);
   map(range, 0, 1);
@@ -65,6 +69,7 @@ TEST_P(BackendContract, MapsPiecesOfARangeInAnyOrder) {
 }
 
 TEST_P(BackendContract, KeepsThePiecesBesideOneThatIsUnmapped) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = mapped_range(3);
   fill(range.base, 9, range.size);
   ASSERT_TRUE(backend->synchronize(record(StreamId::kDefault)).ok());
@@ -76,6 +81,7 @@ TEST_P(BackendContract, KeepsThePiecesBesideOneThatIsUnmapped) {
 }
 
 TEST_P(BackendContract, MapsAHoleAgain) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = mapped_range(3);
   backend->unmap(range, granule, granule);
 
@@ -86,6 +92,7 @@ TEST_P(BackendContract, MapsAHoleAgain) {
 }
 
 TEST_P(BackendContract, UnmapsAcrossPiecesThatWereMappedOneByOne) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(4);
   map(range, 0, 2);
   map(range, 2, 2);
@@ -98,6 +105,7 @@ TEST_P(BackendContract, UnmapsAcrossPiecesThatWereMappedOneByOne) {
 }
 
 TEST_P(BackendContract, MapsUpToItsCapacityAndNotAGranuleMore) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const std::uint64_t most = kCapacity / granule;
   const AddressRange range = reserve(most + 1);
   map(range, 0, most);
@@ -106,6 +114,7 @@ TEST_P(BackendContract, MapsUpToItsCapacityAndNotAGranuleMore) {
 }
 
 TEST_P(BackendContract, NamesTheFiguresWhenMemoryIsShort) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(2 * (kCapacity / granule));
   map(range, 0, 32_MiB / granule);
 
@@ -119,6 +128,7 @@ TEST_P(BackendContract, NamesTheFiguresWhenMemoryIsShort) {
 }
 
 TEST_P(BackendContract, MapsNothingOfAPieceThatIsRefused) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(2 * (kCapacity / granule));
   expect_refused(backend->map(range, Bytes{}, 2 * kCapacity), ErrorCode::kOutOfMemory);
 
@@ -128,6 +138,7 @@ TEST_P(BackendContract, MapsNothingOfAPieceThatIsRefused) {
 }
 
 TEST_P(BackendContract, HasTheRoomAgainAfterUnmapping) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const std::uint64_t most = kCapacity / granule;
   const AddressRange range = reserve(most + 1);
   map(range, 0, most);
@@ -138,6 +149,7 @@ TEST_P(BackendContract, HasTheRoomAgainAfterUnmapping) {
 }
 
 TEST_P(BackendContract, HasTheRoomAgainAfterReleasingARange) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange first = mapped_range(kCapacity / granule);
 
   backend->release(first);
@@ -183,17 +195,25 @@ TEST_P(BackendContract, GivesTheHostTheBytesOfKindsThatItMayFollow) {
   EXPECT_EQ(range.base[1], std::byte{3});
 }
 
+TEST_P(BackendContract, RefusesToReserveAKindThatItCannotMap) {
+  if (can_map()) GTEST_SKIP() << "this kind can be mapped";
+
+  expect_refused(backend->reserve(kind, granule), ErrorCode::kUnsupported);
+}
+
 // --- broken contracts -------------------------------------------------------------------------
 
 using BackendContractDeathTest = BackendContract;
 
 TEST_P(BackendContractDeathTest, StopsWhereAPieceIsMappedTwice) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = mapped_range(2);
 
   EXPECT_DEATH(static_cast<void>(backend->map(range, granule, granule)), "mapped already");
 }
 
 TEST_P(BackendContractDeathTest, StopsWhereAPieceIsUnmappedTwice) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = mapped_range(2);
   backend->unmap(range, granule, granule);
 
@@ -202,6 +222,7 @@ TEST_P(BackendContractDeathTest, StopsWhereAPieceIsUnmappedTwice) {
 }
 
 TEST_P(BackendContractDeathTest, StopsWhereAPieceIsOffTheGranularityOrPastTheEnd) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(2);
 
   EXPECT_DEATH(static_cast<void>(backend->map(range, granule / 2, granule)), "granularity");
@@ -211,6 +232,7 @@ TEST_P(BackendContractDeathTest, StopsWhereAPieceIsOffTheGranularityOrPastTheEnd
 }
 
 TEST_P(BackendContractDeathTest, StopsWhereNoSuchRangeIsThere) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = mapped_range(1);
   backend->release(range);
 
@@ -227,6 +249,7 @@ TEST_P(BackendContractDeathTest, StopsWhereABlockIsDeallocatedTwice) {
 }
 
 TEST_P(BackendContractDeathTest, StopsWhereNothingIsReserved) {
+  if (!can_map()) GTEST_SKIP() << kNoMapping;
   EXPECT_DEATH(static_cast<void>(backend->reserve(kind, Bytes{})), "granularity");
   EXPECT_DEATH(static_cast<void>(backend->reserve(kind, granule / 2)), "granularity");
 }

@@ -37,11 +37,11 @@ class GraphTest : public HeapTest {
     const std::uint32_t granules = 1 + (references + 1) / 2 + 1;
     const bool young =
         heap.has_nursery() && heap.young().nursery_used() + 512_KiB < heap.young().nursery_size();
-    const ObjectIndex object = young ? make(references, granules) : make_old(references, granules);
-    std::fill_n(slots_of(object), references, ObjectIndex::kNull);
-    model_.emplace_back(references);
-    id_of(object) = static_cast<Id>(model_.size());
-    return object;
+    return enter(young ? make(references, granules) : make_old(references, granules), references);
+  }
+  /// The same, born old.
+  ObjectIndex make_old_node(std::uint32_t references) {
+    return enter(make_old(references, 1 + (references + 1) / 2 + 1), references);
   }
 
   /// Has `holder` refer to `target`, in the heap and in the model.
@@ -105,6 +105,13 @@ class GraphTest : public HeapTest {
   std::vector<Id>& slots_in_model(ObjectIndex object) { return model_.at(id_of(object) - 1); }
 
  private:
+  ObjectIndex enter(ObjectIndex object, std::uint32_t references) {
+    std::fill_n(slots_of(object), references, ObjectIndex::kNull);
+    model_.emplace_back(references);
+    id_of(object) = static_cast<Id>(model_.size());
+    return object;
+  }
+
   std::mt19937_64 random_;
   std::array<detail::LocalLink, kRoots> roots_;
   std::vector<std::vector<Id>> model_;  // the references of node k + 1

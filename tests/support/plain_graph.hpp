@@ -2,6 +2,7 @@
 // or one long array in front of them.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <vector>
@@ -62,8 +63,12 @@ class PlainGraph {
                      .blocks = blocks_.data(),
                      .marks = marks_.data(),
                      .heap = HeapId{1}},
-            .roots = roots};
+            .roots = roots,
+            .regions = regions_,
+            .types = static_cast<std::uint32_t>(types_.size())};
   }
+  void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
+  [[nodiscard]] std::uint32_t cell() const { return cell_; }  // granules of an object
   [[nodiscard]] HeapArrays arrays() const { return {words_, types_, rows_, blocks_, marks_}; }
   [[nodiscard]] std::uint64_t marked() const {
     std::uint64_t count = 0;

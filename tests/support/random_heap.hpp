@@ -2,6 +2,7 @@
 // is reachable is known from a list of edges kept beside them, by a walk of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
@@ -62,7 +63,9 @@ class RandomHeap {
                      .blocks = blocks_.data(),
                      .marks = marks_.data(),
                      .heap = kOwn},
-            .roots = roots_};
+            .roots = roots_,
+            .regions = kHeapRegions,
+            .types = static_cast<std::uint32_t>(types_.size())};
   }
 
   /// The bits that a marking has to leave.
@@ -94,6 +97,7 @@ class RandomHeap {
 
   [[nodiscard]] HeapArrays arrays() const { return {words_, types_, regions_, blocks_, marks_}; }
   [[nodiscard]] const std::vector<std::uint32_t>& marks() const { return marks_; }
+  void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
   [[nodiscard]] std::size_t size() const { return objects_.size(); }
 
  private:

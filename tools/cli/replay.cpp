@@ -196,9 +196,10 @@ Command add_replay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("TRACE", options->traces, "traces, gzip or plain CSV (docs/trace_format.md)")
       ->required();
-  app.add_option("--device", options->devices,
-                 "auto, host, or a simulated device by its capacity, as in sim:80GiB; several "
-                 "with commas; where none is named, that of --set or TENURE_DEVICE, or auto")
+  app.add_option(
+         "--device", options->devices,
+         "auto, host, a simulated device by its capacity, as in sim:80GiB, or cuda:0; several "
+         "with commas; where none is named, that of --set or TENURE_DEVICE, or auto")
       ->delimiter(',');
   app.add_option("--lifetimes", options->lifetimes,
                  "explicit: the trace frees; gc: the collector has to find what the trace dropped; "

@@ -1,0 +1,52 @@
+// Memory of the device behind reserved addresses, by the driver's virtual memory management.
+//
+// Physical memory comes in chunks of one granule, each mapped once: the driver maps and unmaps chunks
+// whole, and a pool may unmap any granules of what it mapped together.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstddef>
+
+#include "cuda/driver.hpp"
+#include "cuda/health.hpp"
+#include "host/interval_set.hpp"
+#include "tenure/bytes.hpp"
+#include "tenure/result.hpp"
+
+namespace tenure {
+
+/// threads  one at a time
+class DeviceMapping {
+ public:
+  DeviceMapping(const Driver& driver, DeviceHealth& health) : driver_(driver), health_(health) {}
+
+  /// Whether a device maps memory, and in which granules; zero where it does not.
+  ///
+  /// errors   kDeviceRefused; kDeviceLost
+  [[nodiscard]] Result<Bytes> open(int device);
+
+  /// errors   kOutOfMemory: no addresses; kDeviceRefused; kDeviceLost
+  [[nodiscard]] Result<std::byte*> reserve(Bytes size);
+  /// Nothing is mapped there any more.
+  void release(std::byte* base, Bytes size);
+
+  /// All or nothing.
+  ///
+  /// cost     two driver calls a granule, and two
+  /// errors   kOutOfMemory; kDeviceRefused; kDeviceLost
+  [[nodiscard]] Result<void> map(std::byte* base, Bytes size);
+  void unmap(std::byte* base, Bytes size);
+
+ private:
+  [[nodiscard]] Result<void> map_chunk(std::byte* base);
+  [[nodiscard]] bool is_stuck(const std::byte* base, Bytes size) const;
+
+  const Driver& driver_;
+  DeviceHealth& health_;
+  CUmemAllocationProp properties_{};
+  Bytes granule_;
+  IntervalSet stuck_;  // addresses whose unmapping the driver refused: memory is still behind them
+};
+
+}  // namespace tenure
