@@ -5,10 +5,10 @@
 // by its allocator, and wait for their result.
 #pragma once
 
-#include <thrust/copy.h>
+#include <thrust/count.h>
 #include <thrust/execution_policy.h>
-#include <thrust/iterator/counting_iterator.h>
 #include <thrust/scan.h>
+#include <thrust/sequence.h>
 #include <thrust/sort.h>
 #include <thrust/transform.h>
 #include <thrust/transform_reduce.h>
@@ -46,9 +46,11 @@ struct IsSparse {
     return live.objects != 0 && live.granules < limit;
   }
 };
-struct GranulesOf {
-  const RegionLive* live;
-  constexpr std::uint32_t operator()(std::uint32_t region) const { return live[region].granules; }
+// Empty regions last: there is nothing to move.
+struct Rank {
+  constexpr std::uint32_t operator()(const RegionLive& live) const {
+    return live.objects != 0 ? live.granules : ~0u;
+  }
 };
 
 }  // namespace summary
@@ -66,8 +68,8 @@ template <class Policy>
 /// the same on every machine.
 ///
 /// live     [regions], where the policy reads
-/// order    [regions] the regions chosen
-/// live_in  [regions] what lives in each of those, in granules
+/// order    [regions] the regions chosen, then the others
+/// live_in  [regions] what lives in each of those chosen, in granules
 /// offsets  [regions] granules that those before it hold; less than a cage has, so 32 bits do
 /// returns  how many are chosen
 template <class Policy>
@@ -75,15 +77,15 @@ template <class Policy>
                                             std::uint32_t regions, std::uint32_t limit,
                                             std::uint32_t* order, std::uint32_t* live_in,
                                             std::uint32_t* offsets) {
-  const thrust::counting_iterator<std::uint32_t> first(0);
-  std::uint32_t* const end =
-      thrust::copy_if(policy, first, first + regions, live, order, summary::IsSparse{limit});
-  std::uint32_t* const live_end =
-      thrust::transform(policy, order, end, live_in, summary::GranulesOf{live});
-  // Why by key: a comparison that follows the region's number has CUB's merge sort spill registers.
-  thrust::stable_sort_by_key(policy, live_in, live_end, order);
-  thrust::exclusive_scan(policy, live_in, live_end, offsets, 0u);
-  return static_cast<std::uint32_t>(end - order);
+  thrust::sequence(policy, order, order + regions);
+  thrust::transform(policy, live, live + regions, live_in, summary::Rank{});
+  // Why all of them, and by key: that is a radix sort, where a comparison of ours would be a merge sort
+  // that spills; a cage has 131,072 regions at the most.
+  thrust::stable_sort_by_key(policy, live_in, live_in + regions, order);
+  const auto chosen = static_cast<std::uint32_t>(
+      thrust::count_if(policy, live, live + regions, summary::IsSparse{limit}));
+  thrust::exclusive_scan(policy, live_in, live_in + chosen, offsets, 0u);
+  return chosen;
 }
 
 }  // namespace tenure::kernels
