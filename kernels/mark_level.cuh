@@ -171,6 +171,9 @@ __device__ __forceinline__ void take_region(const MarkView& view, Tile& tile,
   const bool is_set = (__ldcg(&view.overflow[region / 32]) & bit) != 0;
   if (is_set) {
     atomicAnd(&view.overflow[region / 32], ~bit);
+    // Why a fence: the mark bits are to be read after the overflow bit is clear. Else an object that is
+    // deferred in between, and finds the bit still set, would be read by nobody.
+    __threadfence();
     atomicSub(&view.control->pending, 1u);
     atomicAdd(&view.control->counters.overflow_regions, 1u);
   }

@@ -19,7 +19,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPIED = ("core", "include", "kernels", "tests/kernels", "tests/simt", "tests/support")
 MUTATED = ("kernels/*.cuh", "include/tenure/device/*.cuh")
-WORDS = re.compile(r"(?P<word>__syncthreads|__syncwarp|__threadfence_system|device::grid_barrier)"
+WORDS = re.compile(r"(?P<word>__syncthreads|__syncwarp|__threadfence|__threadfence_system|device::grid_barrier)"
                    r"\(\);|(?P<either>__syncthreads_or)\(")
 # What has the kernels inside, and is compiled anew for each mutant.
 WITH_KERNELS = ("tests/simt/launch_emulated.cpp", "tests/simt/arena_probe.cpp")
