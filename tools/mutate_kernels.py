@@ -19,7 +19,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPIED = ("core", "include", "kernels", "tests/kernels", "tests/simt", "tests/support")
 MUTATED = ("kernels/*.cuh", "include/tenure/device/*.cuh")
-WORDS = re.compile(r"(?P<word>__syncthreads|__syncwarp|__threadfence_system|device::grid_barrier)"
+WORDS = re.compile(r"(?P<word>__syncthreads|__syncwarp|__threadfence|__threadfence_system|device::grid_barrier)"
                    r"\(\);|(?P<either>__syncthreads_or)\(")
 # What has the kernels inside, and is compiled anew for each mutant.
 WITH_KERNELS = ("tests/simt/launch_emulated.cpp", "tests/simt/arena_probe.cpp")
@@ -70,7 +70,7 @@ class Build:
 
 
 def noticed(program, seconds):
-    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}
     with subprocess.Popen([str(program), "--gtest_fail_fast"], text=True, env=environment,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
@@ -88,6 +88,8 @@ def noticed(program, seconds):
         seen = "crash"
     else:
         seen = "wrong result"
+    if failed := re.search(r"\[  FAILED  \] (\S+?),? ", text):
+        return failed[1], seen
     return last_test(text), seen
 
 
