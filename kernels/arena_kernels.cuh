@@ -75,34 +75,35 @@ __global__ void __launch_bounds__(kSizeClasses)
   }
 }
 
+// Why past the first cache: the host reads beside it, each word whole.
 __global__ void __launch_bounds__(kSizeClasses)
     write_arena_report(ArenaView arena, ArenaReport* report) {
   ArenaState& state = *arena.state;
   const ClassCounts total = total_of(state, threadIdx.x);
   const Count live = live_of(state, threadIdx.x, total);
   raise_top_peak(arena);
-  const Count version = report->version;
+  const Count version = __ldcg(&report->version);
   __syncwarp();  // all have read the version
   if (threadIdx.x == 0) {
-    report->version = version + 1;
+    __stcg(&report->version, version + 1);
   }
   __threadfence_system();  // the host sees an odd version before it sees anything new
   __syncwarp();
   ClassReport& row = report->classes[threadIdx.x];
-  row.count = total.count;
-  row.bytes = total.bytes;
-  row.live_bytes = live;
-  row.live_peak_bytes = state.live_peak[threadIdx.x];
-  row.failures = total.failures;
-  row.refused_bytes = total.refused_bytes;
+  __stcg(&row.count, total.count);
+  __stcg(&row.bytes, total.bytes);
+  __stcg(&row.live_bytes, live);
+  __stcg(&row.live_peak_bytes, state.live_peak[threadIdx.x]);
+  __stcg(&row.failures, total.failures);
+  __stcg(&row.refused_bytes, total.refused_bytes);
   if (threadIdx.x == 0) {
-    report->used = clamped_top(arena);
-    report->used_peak = state.top_peak;
+    __stcg(&report->used, clamped_top(arena));
+    __stcg(&report->used_peak, state.top_peak);
   }
   __threadfence_system();  // and all that is new before it sees an even one
   __syncwarp();
   if (threadIdx.x == 0) {
-    report->version = version + 2;
+    __stcg(&report->version, version + 2);
   }
 }
 

@@ -214,10 +214,13 @@ __device__ __forceinline__ Step finish_level(const MarkView& view, std::uint32_t
   next.which = which ^ 1;
   next.pending = __ldcg(&control.pending);
   control.size[which] = 0;
-  control.counters.big_objects += __ldcg(&control.wide) + __ldcg(&control.huge);
-  control.big = 0;
-  control.wide = 0;
-  control.huge = 0;
+  // Why not always: where nothing was set aside no barrier lies between those who look and this.
+  if (__ldcg(&control.big) != 0) {
+    control.counters.big_objects += __ldcg(&control.wide) + __ldcg(&control.huge);
+    control.big = 0;
+    control.wide = 0;
+    control.huge = 0;
+  }
   control.which = next.which;
   control.counters.levels += 1;
   control.counters.queue_peak =

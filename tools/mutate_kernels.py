@@ -70,7 +70,7 @@ class Build:
 
 
 def noticed(program, seconds):
-    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}
     with subprocess.Popen([str(program), "--gtest_fail_fast"], text=True, env=environment,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
@@ -88,6 +88,8 @@ def noticed(program, seconds):
         seen = "crash"
     else:
         seen = "wrong result"
+    if failed := re.search(r"\[  FAILED  \] (\S+?),? ", text):
+        return failed[1], seen
     return last_test(text), seen
 
 

@@ -121,6 +121,12 @@ Value __ldcg(const Value* place) {
   return __atomic_load_n(place, __ATOMIC_RELAXED);
 }
 
+template <class Value>
+void __stcg(Value* place, std::type_identity_t<Value> value) {
+  tenure::simt::preempt_point();
+  __atomic_store_n(place, value, __ATOMIC_RELAXED);
+}
+
 // A type that is named, and not deduced, as CUDA's overloads do: atomicAdd(&word, 1u).
 template <std::integral Value>
 Value atomicAdd(Value* place, std::type_identity_t<Value> value) {
