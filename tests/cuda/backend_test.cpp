@@ -182,6 +182,22 @@ TEST_F(CudaBackendTest, OrdersStreamsByAWaitInEveryOrderOfTheDevice) {
   }
 }
 
+TEST_F(CudaBackendTest, ReachesNothingThatTheDeviceHasNot) {
+  open({});
+  std::byte* const device = *backend->allocate(MemoryKind::kDevice, 2_MiB);
+  ASSERT_TRUE(backend->fill(StreamId::kDefault, device, std::byte{1}, 2_MiB).ok());
+  const StreamEvent first = *backend->record(StreamId::kDefault);
+  ASSERT_TRUE(backend->fill(StreamId::kDefault, device, std::byte{2}, 2_MiB).ok());
+  const StreamEvent second = *backend->record(StreamId::kDefault);
+
+  EXPECT_EQ(backend->reached(StreamId::kDefault), 0u);  // asking has the substitute do one work
+  ASSERT_TRUE(backend->synchronize(first).ok());
+  EXPECT_EQ(backend->reached(StreamId::kDefault), first.sequence);
+  ASSERT_TRUE(substitute::run_all());
+  EXPECT_EQ(backend->reached(StreamId::kDefault), second.sequence);
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
+}
+
 TEST_F(CudaBackendTest, UsesEventsAgain) {
   open({});
   for (int k = 0; k < 100; ++k) {
