@@ -46,6 +46,10 @@ def places_of(folder):
                     yield file, match.start(), match.end(), "", match["word"]
 
 
+def line_of(text, place):
+    return text.count("\n", 0, place) + 1
+
+
 class Build:
     """One kind of program: objects that stay, and those that a mutant changes."""
 
@@ -101,7 +105,7 @@ def last_test(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build" / "mutants")
-    parser.add_argument("--only", default="", help="files whose name holds this")
+    parser.add_argument("--only", default="", help="places, as file:line, that hold this")
     options = parser.parse_args()
     folder = options.folder.resolve()
     for name in COPIED:
@@ -113,7 +117,8 @@ def main():
         if seen := build.run():
             print(f"without a change, {build.kind}: {seen[0]}: {seen[1]}")
             return 1
-    places = [place for place in places_of(folder) if options.only in place[0].name]
+    places = [place for place in places_of(folder)
+              if options.only in f"{place[0].name}:{line_of(place[0].read_text(), place[1])}"]
     print("| place | word | noticed by | as |\n|---|---|---|---|", flush=True)
     missed = 0
     for file, start, end, instead, word in places:
@@ -121,7 +126,7 @@ def main():
         file.write_text(original[:start] + instead + original[end:])
         seen = next((seen for build in builds if (seen := build.run())), None)
         file.write_text(original)
-        line = original.count("\n", 0, start) + 1
+        line = line_of(original, start)
         test, how = seen or ("-", "not noticed")
         missed += seen is None
         print(f"| {file.relative_to(folder)}:{line} | `{word}` | {test} | {how} |", flush=True)

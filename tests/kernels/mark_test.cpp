@@ -126,13 +126,16 @@ TEST_F(MarkTest, MarksWiderHeapsByTheWholeGrid) {
 }
 
 TEST_F(MarkTest, ReadsBigArraysWithMoreThanATile) {
-  RandomHeap heap(Shape::kBigArrays, 6);
-  DeviceMarking marking(heap.arrays(), kAmple);
+  use_order(3);
+  for (const std::uint32_t blocks : {1u, 1u << 20}) {  // one block reads several in a row
+    RandomHeap heap(Shape::kBigArrays, 6);
+    DeviceMarking marking(heap.arrays(), kAmple, blocks);
 
-  marking.mark(heap.job().roots);
+    marking.mark(heap.job().roots);
 
-  EXPECT_GT(marking.counters().big_objects, 0u);
-  EXPECT_EQ(marking.marks(), heap.expected_marks());
+    EXPECT_GT(marking.counters().big_objects, 1u);
+    EXPECT_EQ(marking.marks(), heap.expected_marks());
+  }
 }
 
 TEST_F(MarkTest, SpreadsAHugeArrayOverTheGrid) {
