@@ -13,9 +13,10 @@ namespace tenure {
 namespace {
 
 constexpr std::uint64_t kMarksPerRegion = kGranulesPerRegion / kGranulesPerMark;
-// Between looks at the counters, where the grid cannot wait for itself: an empty level is cheap, a
-// look costs as much as several.
-constexpr std::uint32_t kLevelsAtATime = 16;
+// Levels between looks at the counters, where the grid cannot wait for itself. A look costs as much as
+// some empty levels; how many there will be nobody knows, so each look waits for twice as many.
+constexpr std::uint32_t kFirstLevels = 4;
+constexpr std::uint32_t kMostLevels = 64;
 
 class Stopwatch {
  public:
@@ -151,9 +152,9 @@ Result<kernels::MarkCounters> CudaMarker::run_kernels() {
     }
     return mirror_->counters();
   }
-  for (;;) {
+  for (std::uint32_t levels = kFirstLevels;; levels = std::min(2 * levels, kMostLevels)) {
     if (Result<void> begun =
-            done(kernels::launch_mark_levels(stream, launch, kLevelsAtATime), "launch_mark_levels");
+            done(kernels::launch_mark_levels(stream, launch, levels), "launch_mark_levels");
         !begun) {
       return begun.failure();
     }
@@ -166,7 +167,18 @@ Result<kernels::MarkCounters> CudaMarker::run_kernels() {
 
 MarkStats CudaMarker::complete() {
   (void)advance(kNoBudget);
-  return on_device_ ? stats_ : host_->complete();
+  if (on_device_) {
+    stats_.on_device = true;
+    return stats_;
+  }
+  MarkStats stats = host_->complete();
+  stats.fallback = fallback_;
+  return stats;
+}
+
+bool CudaMarker::give_back_memory() {
+  const OnDevice current(options_.device);
+  return std::exchange(mirror_, nullptr) != nullptr;
 }
 
 // Why from the start: what kernels did is on a device that does not answer, and some of its bits may

@@ -50,8 +50,9 @@ class CudaMarker final : public Marker {
   void add(std::span<const ObjectIndex> objects) override;
   MarkStats complete() override;
 
-  /// Gives the device's memory back. The next marking copies all of the heap again.
-  void drop_mirror() { mirror_.reset(); }
+  [[nodiscard]] bool keeps_copy() const override { return true; }
+  /// The next marking copies all of the heap again.
+  bool give_back_memory() override;
 
   /// Of the marking that began last; nothing where the host does it.
   [[nodiscard]] const std::optional<DeviceMarking>& on_device() const { return on_device_; }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "cuda/driver.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/result.hpp"
 
@@ -36,17 +37,16 @@ class MirrorRange {
   [[nodiscard]] Bytes mapped() const { return mapped_; }
 
  private:
-  struct Driver;
   struct Run {
     std::uint64_t offset;
     std::uint64_t size;
   };
 
-  explicit MirrorRange(std::unique_ptr<Driver> driver);
+  explicit MirrorRange(const Driver& driver) : driver_(driver) {}
   [[nodiscard]] Result<void> reserve(int device);
   [[nodiscard]] Result<void> map_run(std::uint64_t first_chunk, std::uint64_t chunks);
 
-  std::unique_ptr<Driver> driver_;
+  Driver driver_;
   CUmemAllocationProp memory_{};
   std::uint64_t chunk_ = 0;           // bytes mapped at a time, at least
   CUdeviceptr base_ = 0;              // 0: nothing is reserved

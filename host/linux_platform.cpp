@@ -24,6 +24,7 @@ class LinuxPlatform final : public Platform {
   [[nodiscard]] Result<void> commit(std::byte* base, Bytes size, PageUse use) override {
     return commit_pages(base, size, use);
   }
+  void populate(std::byte* base, Bytes size) override { populate_pages(base, size); }
   void discard(std::byte* base, Bytes size) override { discard_pages(base, size); }
 
   [[nodiscard]] std::uint64_t now_ns() override {

@@ -111,6 +111,13 @@ void decommit_pages(std::byte* base, Bytes size) {
   discard_pages(base, size);
 }
 
+void populate_pages(std::byte* base, Bytes size) {
+  check(is_page_range(base, size), "pages are populated whole");
+  constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, which older headers lack
+  // Advice: a kernel before 5.14 refuses, and the first touch brings the memory, as ever.
+  madvise(base, size.count(), kPopulateWrite);
+}
+
 void discard_pages(std::byte* base, Bytes size) {
   check(is_page_range(base, size), "a discard is of whole pages");
   check(madvise(base, size.count(), MADV_DONTNEED) == 0, "what is discarded was reserved");

@@ -36,6 +36,10 @@ void release_pages(std::byte* base, Bytes size);
 ///         stays so
 [[nodiscard]] Result<void> commit_pages(std::byte* base, Bytes size, PageUse use);
 
+/// Has memory behind committed pages before they are touched, where the system can do that. Their
+/// contents stay; others may use them meanwhile.
+void populate_pages(std::byte* base, Bytes size);
+
 /// Gives the memory behind pages back, locked or not. Touching them faults from then on.
 void decommit_pages(std::byte* base, Bytes size);
 

@@ -42,7 +42,7 @@ __device__ __forceinline__ void raise_top_peak(const ArenaView& arena) {
   }
 }
 
-__global__ void reset_arena_state(ArenaView arena) {
+__global__ void __launch_bounds__(kSizeClasses) reset_arena_state(ArenaView arena) {
   ArenaState& state = *arena.state;
   if (threadIdx.x == 0) {
     state.top = 0;
@@ -55,7 +55,7 @@ __global__ void reset_arena_state(ArenaView arena) {
   }
 }
 
-__global__ void save_arena_mark(ArenaView arena, ArenaMark* mark) {
+__global__ void __launch_bounds__(kSizeClasses) save_arena_mark(ArenaView arena, ArenaMark* mark) {
   ArenaState& state = *arena.state;
   if (threadIdx.x == 0) {
     mark->top = clamped_top(arena);
@@ -63,7 +63,8 @@ __global__ void save_arena_mark(ArenaView arena, ArenaMark* mark) {
   mark->live[threadIdx.x] = live_of(state, threadIdx.x, total_of(state, threadIdx.x));
 }
 
-__global__ void go_back_to_mark(ArenaView arena, const ArenaMark* mark) {
+__global__ void __launch_bounds__(kSizeClasses)
+    go_back_to_mark(ArenaView arena, const ArenaMark* mark) {
   ArenaState& state = *arena.state;
   const Count live = live_of(state, threadIdx.x, total_of(state, threadIdx.x));
   state.released[threadIdx.x] += live - mark->live[threadIdx.x];
@@ -74,33 +75,35 @@ __global__ void go_back_to_mark(ArenaView arena, const ArenaMark* mark) {
   }
 }
 
-__global__ void write_arena_report(ArenaView arena, ArenaReport* report) {
+// Why past the first cache: the host reads beside it, each word whole.
+__global__ void __launch_bounds__(kSizeClasses)
+    write_arena_report(ArenaView arena, ArenaReport* report) {
   ArenaState& state = *arena.state;
   const ClassCounts total = total_of(state, threadIdx.x);
   const Count live = live_of(state, threadIdx.x, total);
   raise_top_peak(arena);
-  const Count version = report->version;
+  const Count version = __ldcg(&report->version);
   __syncwarp();  // all have read the version
   if (threadIdx.x == 0) {
-    report->version = version + 1;
+    __stcg(&report->version, version + 1);
   }
   __threadfence_system();  // the host sees an odd version before it sees anything new
   __syncwarp();
   ClassReport& row = report->classes[threadIdx.x];
-  row.count = total.count;
-  row.bytes = total.bytes;
-  row.live_bytes = live;
-  row.live_peak_bytes = state.live_peak[threadIdx.x];
-  row.failures = total.failures;
-  row.refused_bytes = total.refused_bytes;
+  __stcg(&row.count, total.count);
+  __stcg(&row.bytes, total.bytes);
+  __stcg(&row.live_bytes, live);
+  __stcg(&row.live_peak_bytes, state.live_peak[threadIdx.x]);
+  __stcg(&row.failures, total.failures);
+  __stcg(&row.refused_bytes, total.refused_bytes);
   if (threadIdx.x == 0) {
-    report->used = clamped_top(arena);
-    report->used_peak = state.top_peak;
+    __stcg(&report->used, clamped_top(arena));
+    __stcg(&report->used_peak, state.top_peak);
   }
   __threadfence_system();  // and all that is new before it sees an even one
   __syncwarp();
   if (threadIdx.x == 0) {
-    report->version = version + 2;
+    __stcg(&report->version, version + 2);
   }
 }
 

@@ -171,6 +171,9 @@ __device__ __forceinline__ void take_region(const MarkView& view, Tile& tile,
   const bool is_set = (__ldcg(&view.overflow[region / 32]) & bit) != 0;
   if (is_set) {
     atomicAnd(&view.overflow[region / 32], ~bit);
+    // Why a fence: the mark bits are to be read after the overflow bit is clear. Else an object that is
+    // deferred in between, and finds the bit still set, would be read by nobody.
+    __threadfence();
     atomicSub(&view.control->pending, 1u);
     atomicAdd(&view.control->counters.overflow_regions, 1u);
   }
@@ -214,10 +217,13 @@ __device__ __forceinline__ Step finish_level(const MarkView& view, std::uint32_t
   next.which = which ^ 1;
   next.pending = __ldcg(&control.pending);
   control.size[which] = 0;
-  control.counters.big_objects += __ldcg(&control.wide) + __ldcg(&control.huge);
-  control.big = 0;
-  control.wide = 0;
-  control.huge = 0;
+  // Why not always: where nothing was set aside no barrier lies between those who look and this.
+  if (__ldcg(&control.big) != 0) {
+    control.counters.big_objects += __ldcg(&control.wide) + __ldcg(&control.huge);
+    control.big = 0;
+    control.wide = 0;
+    control.huge = 0;
+  }
   control.which = next.which;
   control.counters.levels += 1;
   control.counters.queue_peak =

@@ -33,6 +33,9 @@ __device__ __forceinline__ ObjectIndex entry_at(const std::uint32_t* place) {
 
 /// The object stays marked, and its region is read again when the queues have run dry.
 __device__ __forceinline__ void defer(const MarkView& view, ObjectIndex object) {
+  // Why a fence: whoever takes the overflow bit after this has to see the object's mark bit. Its twin
+  // stands in `take_region`.
+  __threadfence();
   const std::uint32_t region = region_of(object);
   const std::uint32_t bit = 1u << (region % 32);
   if ((atomicOr(&view.overflow[region / 32], bit) & bit) == 0) {

@@ -79,16 +79,21 @@ class DeviceEvent {
   cudaEvent_t event_ = nullptr;
 };
 
-/// The best of `repeats` runs of `work` on the default stream, in seconds of the device; one more run
-/// goes before, unmeasured.
-template <class Work>
-[[nodiscard]] double best_seconds(Work work, int repeats = 3) {
+/// The best of three runs of `work` on the default stream, in seconds of the device; one more run goes
+/// before, unmeasured.
+///
+/// prepare  put on the stream before each run, and not measured
+template <class Work, class Prepare>
+[[nodiscard]] double best_seconds(Work work, Prepare prepare) {
+  constexpr int kRepeats = 3;
   const DeviceEvent begin;
   const DeviceEvent end;
+  prepare();
   work();
   double best = std::numeric_limits<double>::max();
-  for (int k = 0; k < repeats; ++k) {
+  for (int k = 0; k < kRepeats; ++k) {
     float milliseconds = 0;
+    prepare();
     must(cudaEventRecord(begin.get()), "cudaEventRecord");
     work();
     must(cudaEventRecord(end.get()), "cudaEventRecord");
@@ -98,6 +103,10 @@ template <class Work>
   }
   must(cudaGetLastError(), "a launch");
   return best;
+}
+template <class Work>
+[[nodiscard]] double best_seconds(Work work) {
+  return best_seconds(work, [] {});
 }
 
 }  // namespace tenure::bench

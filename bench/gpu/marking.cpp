@@ -31,7 +31,7 @@ namespace tenure::bench {
 
 namespace {
 
-constexpr std::uint32_t kSerialMost = 10'000'000;  // the oracle is slow
+constexpr std::uint32_t kSerialMost = 2'000'000;  // the oracle is slow
 
 std::uint32_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 

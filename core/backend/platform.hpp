@@ -46,6 +46,10 @@ class Platform {
   /// errors   kOutOfMemory: the system will not promise that much
   [[nodiscard]] virtual Result<void> commit(std::byte* base, Bytes size, PageUse use) = 0;
 
+  /// Has memory behind committed pages before they are touched, where the system can do that; their
+  /// contents stay as they are, and others may use them meanwhile.
+  virtual void populate(std::byte* base, Bytes size) = 0;
+
   /// Gives the memory of committed pages back. They stay usable and read as zero.
   virtual void discard(std::byte* base, Bytes size) = 0;
 

@@ -1,5 +1,8 @@
 #include "core/gc/collector.hpp"
 
+#include <numeric>
+
+#include "core/backend/platform.hpp"
 #include "core/gc/evacuation.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
@@ -10,6 +13,16 @@ namespace tenure {
 
 namespace {
 
+std::array<Bytes, kMaxGenerations> survived_in(const Survivors& survivors) {
+  std::array<Bytes, kMaxGenerations> bytes{};
+  for (std::size_t generation = 0; generation < bytes.size(); ++generation) {
+    const auto& by_age = survivors[generation];
+    bytes[generation] =
+        Bytes{std::accumulate(by_age.begin(), by_age.end(), std::uint64_t{0}) * kGranuleBytes};
+  }
+  return bytes;
+}
+
 CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigger) {
   return {.trigger = trigger,
           .objects_copied = stats.objects_copied,
@@ -17,6 +30,7 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .objects_held = stats.objects_held,
           .bytes_copied = stats.bytes_copied,
           .bytes_promoted = stats.bytes_promoted,
+          .bytes_survived = survived_in(stats.survivors),
           .cards_scanned = stats.cards_scanned,
           .payloads_retired = stats.retired.payloads,
           .payload_bytes_retired = stats.retired.bytes,
@@ -64,6 +78,7 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   const RootsAsked asked = heap_.roots().begin_collection();
   const Bytes before = heap_.used();
   const EvacuationStats stats = evacuate(heap_, last, Promotion::kByAge, team_);
+  learn_ages(last, stats.survivors);
   if (cycle_.is_under_way()) {
     cycle_.add(stats.promoted_while_marking);
     cycle_.take_born();
@@ -73,6 +88,16 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   report.collected = last;
   report.bytes_freed = freed_between(before, heap_.used());
   return report;
+}
+
+void Collector::learn_ages(std::uint32_t last, const Survivors& survivors) {
+  if (!heap_.options().adapts_ages) {
+    return;
+  }
+  ageing_.learn(last, survivors);
+  for (std::uint32_t generation = 0; generation < heap_.oldest(); ++generation) {
+    heap_.set_promotion_age(generation, ageing_.age(generation));
+  }
 }
 
 CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how) {
@@ -91,18 +116,25 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
 
   heap_.begin_marking();
   const std::vector<ObjectIndex> roots = marking_roots();
-  marker_.begin({.heap = heap_.view(),
-                 .roots = roots,
-                 .types = TypeTable::instance().size(),
-                 .written = heap_.cards().written().cards()});
-  heap_.cards().written().start_over();
-  (void)marker_.advance(Marker::kNoBudget);
+  const std::uint64_t marking = host_platform().now_ns();
+  marker_->begin({.heap = heap_.view(),
+                  .roots = roots,
+                  .types = TypeTable::instance().size(),
+                  .written = heap_.cards().written().cards()});
+  if (marker_->keeps_copy()) {  // else the next that does is told of all since
+    heap_.cards().written().start_over();
+  }
+  (void)marker_->advance(Marker::kNoBudget);
+  report.marking_ns = host_platform().now_ns() - marking;
   if (check_marks_) {  // before finalizers bring back what the roots do not reach
     const Result<void> checked = verify_marks(heap_, roots);
     check(checked.ok(), checked ? "" : checked.failure().message);
   }
-  (void)settle_afterlife(report, marker_, [this] { return marker_.advance(Marker::kNoBudget); });
-  report.objects_marked = marker_.complete().objects;
+  (void)settle_afterlife(report, *marker_, [this] { return marker_->advance(Marker::kNoBudget); });
+  const MarkStats marked = marker_->complete();
+  report.objects_marked = marked.objects;
+  report.marked_on_device = marked.on_device;
+  report.marker_fallback = marked.fallback;
 
   settle(report);
   heap_.settle_cells();

@@ -6,6 +6,7 @@
 
 #include "core/base/check.hpp"
 #include "core/base/team.hpp"
+#include "core/gc/ageing.hpp"
 #include "core/gc/compaction.hpp"
 #include "core/gc/cycle.hpp"
 #include "core/gc/span_marker.hpp"
@@ -19,7 +20,14 @@ namespace tenure {
 class Collector {
  public:
   /// team     who shares a collection's work; the caller of a collection is its member 0
-  Collector(Heap& heap, Marker& marker, Team& team) : heap_(heap), marker_(marker), team_(team) {}
+  Collector(Heap& heap, Marker& marker, Team& team)
+      : heap_(heap),
+        marker_(&marker),
+        team_(team),
+        ageing_(heap.options().promotion_age, heap.options().generations) {}
+
+  /// Marks with another from now on, in full collections.
+  void use(Marker& marker) { marker_ = &marker; }
 
   /// Evacuates generations 0 to `last`.
   ///
@@ -51,12 +59,14 @@ class Collector {
   [[nodiscard]] bool settle_afterlife(CollectionReport& report, Marker& marker,
                                       const std::function<bool()>& read_all);
   void settle(CollectionReport& report);
+  void learn_ages(std::uint32_t last, const Survivors& survivors);
 
   Heap& heap_;
-  Marker& marker_;
+  Marker* marker_;  // never null
   ResumableMarker cycle_marker_;
   Cycle cycle_{heap_, cycle_marker_};
   Team& team_;
+  Ageing ageing_;
   bool check_marks_ = kVerify;
 };
 

@@ -86,8 +86,10 @@ class Evacuation {
     Evacuation& evacuation_;
   };
 
-  // How far ahead of a card being visited the targets of another are fetched.
+  // How far ahead of a card being visited the targets of another are fetched; and of one being looked
+  // at, the memory of another, which is eight lines.
   static constexpr std::size_t kCardsAhead = 4;
+  static constexpr std::size_t kLooksAhead = 3;
   static constexpr std::uint64_t kMostGranules = kCageGranules;  // more than there are to move
 
   void look_at_cards() {
@@ -112,8 +114,11 @@ class Evacuation {
     }
   }
   void look_at(std::span<const std::uint32_t> cards, std::vector<CardSlots>& found) {
-    for (const std::uint32_t card : cards) {
-      if (const CardSlots slots = look_at_card(heap_, card); slots.matters()) {
+    for (std::size_t k = 0; k < cards.size(); ++k) {
+      if (k + kLooksAhead < cards.size()) {
+        fetch_card(heap_.cage(), cards[k + kLooksAhead]);
+      }
+      if (const CardSlots slots = look_at_card(heap_, cards[k]); slots.matters()) {
         found.push_back(slots);
       }
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/team.hpp"
+#include "core/gc/ageing.hpp"
 #include "core/heap/heap.hpp"
 #include "tenure/bytes.hpp"
 
@@ -24,6 +25,7 @@ struct EvacuationStats {
   Bytes bytes_copied;
   Bytes bytes_promoted;
   std::uint64_t cards_scanned = 0;
+  Survivors survivors{};      // that moved
   std::uint32_t workers = 1;  // that moved objects
   Retired retired;
   AfterlifeReport afterlife;

@@ -75,7 +75,7 @@ EvacuationPlan::EvacuationPlan(Heap& of, Promotion to)
       is_marking(of.is_marking()) {
   const bool all = promotion == Promotion::kAllToOldest;
   for (std::uint32_t generation = 0; generation < oldest; ++generation) {
-    age_limits[generation] = all ? 0 : of.options().promotion_age[generation];
+    age_limits[generation] = all ? 0 : of.promotion_age(generation);
     goes_to[generation] = all ? oldest : generation + 1;
   }
 }
@@ -130,6 +130,7 @@ inline ObjectIndex EvacuationWorker::survive(ObjectIndex object) {
   }
   copy_data(object, copy, granules);
   detail::header_of(copy) = {ObjectHeader::with_age(header.meta, goes_up ? 0 : age), granules};
+  survivors_[generation][header.age()] += granules;
   ++(goes_up ? objects_promoted_ : objects_copied_);
   (goes_up ? granules_promoted_ : granules_copied_) += granules;
   if (references > 0) {
@@ -319,6 +320,11 @@ void EvacuationWorker::finish(EvacuationStats& stats) {
   plan_.heap.cards().remembered().list(remembered_);
   stats.promoted_while_marking.insert(stats.promoted_while_marking.end(), promoted_.begin(),
                                       promoted_.end());
+  for (std::uint32_t generation = 0; generation < plan_.oldest; ++generation) {
+    for (std::uint32_t age = 0; age <= kAgeLimit; ++age) {
+      stats.survivors[generation][age] += survivors_[generation][age];
+    }
+  }
   stats.objects_copied += objects_copied_;
   stats.objects_promoted += objects_promoted_;
   stats.objects_held += objects_held_;

@@ -129,6 +129,7 @@ class EvacuationWorker {
   std::vector<std::uint32_t> remembered_;  // cards claimed beside others, not yet listed
   std::vector<std::uint32_t> held_;        // regions with an object that stays; twins are allowed
   std::vector<ObjectIndex> promoted_;      // to the oldest generation, while a marking goes on
+  Survivors survivors_{};
   std::uint64_t objects_copied_ = 0;
   std::uint64_t objects_promoted_ = 0;
   std::uint64_t objects_held_ = 0;

@@ -12,10 +12,10 @@ namespace {
 // tuned by a measurement.
 constexpr std::uint64_t kWorthAMember = 4096;
 
-// Of a queue with one span nothing is stolen at first: its owner is about to read it, and the two
-// ends of a list would be handed to and fro.
+// Of a queue with one span nothing is stolen while its owner takes spans: it is about to read that
+// one too, and a list would be handed to and fro. Measured: 16 cores took 0.6 us an object of a list
+// for which one took 0.03.
 constexpr std::uint64_t kSurplus = 2;
-constexpr std::uint32_t kPatience = 64;  // looks, for that
 constexpr std::uint32_t kYields = 128;
 constexpr std::chrono::microseconds kNap{50};
 
@@ -33,6 +33,7 @@ void rest_a_while(std::uint32_t round) {
 ParallelMarker::ParallelMarker(Team& team) : team_(team) {
   for (std::uint32_t member = 0; member < team.size(); ++member) {
     members_.push_back(std::make_unique<Member>(spans_, pieces_));
+    members_.back()->seen.resize(team.size());
   }
 }
 
@@ -54,15 +55,16 @@ void ParallelMarker::add(std::span<const ObjectIndex> objects) {
 }
 
 bool ParallelMarker::advance(std::uint64_t budget) {
-  if (!has_work(1)) {
+  if (!has_work()) {
     return true;  // nobody is woken for nothing: weak maps and finalizers ask round after round
   }
   const auto members = static_cast<std::uint32_t>(
       std::clamp<std::uint64_t>(budget / kWorthAMember, 1, team_.size()));
   working_.store(members, std::memory_order_relaxed);
   const std::uint64_t share = budget == kNoBudget ? kNoBudget : budget / members;
+  ++team_runs_;
   team_.run(members, [&](std::uint32_t member) { work(member, share); });
-  return !has_work(1);
+  return !has_work();
 }
 
 MarkStats ParallelMarker::complete() {
@@ -76,58 +78,72 @@ MarkStats ParallelMarker::complete() {
   return sum;
 }
 
+std::uint64_t ParallelMarker::steals() const {
+  std::uint64_t sum = 0;
+  for (const std::unique_ptr<Member>& member : members_) {
+    sum += member->steals;
+  }
+  return sum;
+}
+
 void ParallelMarker::work(std::uint32_t member, std::uint64_t budget) {
   auto& reader = members_[member]->reader;
-  std::uint64_t least = kSurplus;
   while (budget > 0) {
-    if (reader.read_some(budget)) {
-      least = kSurplus;
-    } else if (!steal(member, least)) {
-      if (!wait_for_work()) {
-        return;
-      }
-      least = 1;
+    if (!reader.read_some(budget) && !steal(member) && !wait_for_work(member)) {
+      return;
     }
   }
   reader.rest();  // others may take what is left
   working_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
-bool ParallelMarker::steal(std::uint32_t member, std::uint64_t least) {
-  for (std::uint32_t k = 1; k < members_.size(); ++k) {
-    StealableSpanQueue& victim = members_[(member + k) % members_.size()]->queue;
-    if (victim.size() < least) {
-      continue;
-    }
-    if (const std::uint32_t span = victim.pop(); span != kNoSpan) {
-      members_[member]->reader.open(span);
-      return true;
-    }
+bool ParallelMarker::steal(std::uint32_t member) {
+  StealableSpanQueue* const victim = find_victim(member);
+  const std::uint32_t span = victim == nullptr ? kNoSpan : victim->pop();
+  if (span == kNoSpan) {
+    return false;
   }
-  return false;
+  members_[member]->reader.open(span);
+  ++members_[member]->steals;
+  return true;
+}
+
+// One with spans to spare, or with a last one that its owner has not come to since this member looked.
+StealableSpanQueue* ParallelMarker::find_victim(std::uint32_t member) {
+  for (std::uint32_t k = 1; k < members_.size(); ++k) {
+    const std::size_t other = (member + k) % members_.size();
+    StealableSpanQueue& queue = members_[other]->queue;
+    const std::uint64_t taken = queue.taken();
+    const std::uint64_t size = queue.size();
+    std::uint64_t& seen = members_[member]->seen[other];
+    if (size >= kSurplus || (size > 0 && taken == seen)) {
+      return &queue;
+    }
+    seen = taken;
+  }
+  return nullptr;
 }
 
 // Only who is at work makes work, and who comes here has none and has no span of its own. So once
 // nobody works and nothing waits, all is done. Who leaves while another just took the last span leaves
 // that one to finish it.
-bool ParallelMarker::wait_for_work() {
+bool ParallelMarker::wait_for_work(std::uint32_t member) {
   working_.fetch_sub(1, std::memory_order_seq_cst);
   for (std::uint32_t round = 0;; ++round) {
-    if (has_work(round < kPatience ? kSurplus : 1)) {
+    if (!pieces_.empty() || find_victim(member) != nullptr) {
       working_.fetch_add(1, std::memory_order_seq_cst);
       return true;
     }
-    if (working_.load(std::memory_order_seq_cst) == 0 && !has_work(1)) {
+    if (working_.load(std::memory_order_seq_cst) == 0 && !has_work()) {
       return false;
     }
     rest_a_while(round);
   }
 }
 
-bool ParallelMarker::has_work(std::uint64_t least) const {
-  return !pieces_.empty() ||
-         std::any_of(members_.begin(), members_.end(),
-                     [least](const auto& member) { return member->queue.size() >= least; });
+bool ParallelMarker::has_work() const {
+  return !pieces_.empty() || std::any_of(members_.begin(), members_.end(),
+                                         [](const auto& member) { return !member->queue.empty(); });
 }
 
 }  // namespace tenure

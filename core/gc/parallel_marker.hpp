@@ -30,6 +30,11 @@ class ParallelMarker final : public Marker {
   void add(std::span<const ObjectIndex> objects) override;
   MarkStats complete() override;
 
+  /// Spans that a member took from another's queue, since the marker was made. Between calls.
+  [[nodiscard]] std::uint64_t steals() const;
+  /// Times that the team was called, likewise.
+  [[nodiscard]] std::uint64_t team_runs() const { return team_runs_; }
+
  private:
   static constexpr std::size_t kLine = 64;
   struct alignas(kLine) Member {
@@ -37,18 +42,23 @@ class ParallelMarker final : public Marker {
         : reader(spans, pieces, queue) {}
     StealableSpanQueue queue;
     SpanReader<Beside::kMarkers, StealableSpanQueue> reader;
+    std::uint64_t steals = 0;
+    std::vector<std::uint64_t>
+        seen;  // what was taken from each member's queue, when it last looked
   };
 
   void work(std::uint32_t member, std::uint64_t budget);
-  [[nodiscard]] bool steal(std::uint32_t member, std::uint64_t least);
-  [[nodiscard]] bool wait_for_work();
-  [[nodiscard]] bool has_work(std::uint64_t least) const;
+  [[nodiscard]] bool steal(std::uint32_t member);
+  [[nodiscard]] StealableSpanQueue* find_victim(std::uint32_t member);
+  [[nodiscard]] bool wait_for_work(std::uint32_t member);
+  [[nodiscard]] bool has_work() const;
 
   Team& team_;
   SpanTable<Beside::kMarkers> spans_;
   ArrayPieces pieces_;
   std::vector<std::unique_ptr<Member>> members_;  // [members of the team]
-  std::atomic<std::uint32_t> working_{0};         // members that may still produce work
+  std::uint64_t team_runs_ = 0;
+  std::atomic<std::uint32_t> working_{0};  // members that may still produce work
 };
 
 }  // namespace tenure

@@ -3,17 +3,15 @@
 namespace tenure {
 
 void PauseBudget::learn(const YoungCost& cost) {
-  if (cost.taken.is_zero()) {
-    return;
-  }
   constexpr double kEnoughToTime = 64.0 * 1024;  // bytes; fewer, and stopping is what was timed
   const auto bytes = static_cast<double>(cost.survived.count());
   if (bytes >= kEnoughToTime) {
     const double now = static_cast<double>(cost.pause_ns) / bytes;
     ns_per_byte_ += kForget * (now - ns_per_byte_);
   }
-  const double rate = std::min(1.0, bytes / static_cast<double>(cost.taken.count()));
-  if (cost.last == 0) {  // of several generations it says nothing about the nursery
+  if (!cost.youngest.is_zero()) {
+    const double rate = std::min(1.0, static_cast<double>(cost.youngest_survived.count()) /
+                                          static_cast<double>(cost.youngest.count()));
     // Why up at once: a burst of survivors seldom comes alone.
     survival_ = rate > survival_ ? rate : survival_ + kForget * (rate - survival_);
   }
@@ -32,7 +30,10 @@ Bytes PauseBudget::fits(double targets) const {
 }
 
 Bytes PauseBudget::middle() const {
-  return std::min(most_, fits(kAimMiddle / std::max(1u, middle_)));
+  const double comes = survival_ * static_cast<double>(nursery().count());
+  const double fit = static_cast<double>(fits(kAimMiddle / std::max(1u, middle_)).count()) - comes;
+  const Bytes least = std::min(kLeastMiddle, most_);
+  return fit > 0.0 ? std::clamp(Bytes{static_cast<std::uint64_t>(fit)}, least, most_) : least;
 }
 
 void PauseBudget::limit_nursery(Bytes nursery) {

@@ -58,6 +58,8 @@ class StealableSpanQueue {
   [[nodiscard]] std::uint32_t peek() const;
   [[nodiscard]] std::uint64_t size() const;
   [[nodiscard]] bool empty() const { return size() == 0; }
+  /// Spans that were ever taken.
+  [[nodiscard]] std::uint64_t taken() const { return head_.load(std::memory_order_relaxed); }
 
  private:
   struct Ring {

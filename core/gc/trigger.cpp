@@ -18,7 +18,7 @@ std::uint64_t Trigger::turn_after(std::uint64_t collection, std::uint32_t genera
 }
 
 bool Trigger::has_grown(Bytes old_used) const {
-  return old_used > old_live_ && (old_used - old_live_) * kWorthAPart >= old_live_;
+  return old_used > old_live_ && (old_used - old_live_) * kWorthAPart >= sizing_.room(old_live_);
 }
 
 Verdict Trigger::judge(const std::array<Bytes, kMaxGenerations>& used) const {
@@ -66,7 +66,7 @@ void Trigger::learn(const Verdict& verdict, const CollectionReport& report, Byte
 
 void Trigger::learn_settled(Bytes old_used) {
   old_live_ = old_used;
-  old_limit_ = std::max(options_.old_start, old_used * kGrowth);
+  old_limit_ = std::max(options_.old_start, old_used + sizing_.room(old_used));
 }
 
 }  // namespace tenure

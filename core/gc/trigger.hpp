@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/gc/compaction.hpp"
+#include "core/gc/heap_sizing.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/statistics.hpp"
@@ -54,6 +55,9 @@ class Trigger {
   /// What a collection left of the oldest generation is known by now: the dead do not count any more.
   void learn_settled(Bytes old_used);
 
+  /// How fast the oldest generation fills, and what marking it costs. Before `learn`, in the same stop.
+  void learn_rate(const OldCollection& collection) { sizing_.learn(collection); }
+
   [[nodiscard]] Bytes old_limit() const { return old_limit_; }
 
  private:
@@ -66,17 +70,14 @@ class Trigger {
   [[nodiscard]] std::uint64_t turn_after(std::uint64_t collection, std::uint32_t generation) const;
   [[nodiscard]] bool has_grown(Bytes old_used) const;
 
-  // The oldest generation's turn waits until a quarter of what lived there has come since. Why: each
-  // turn marks all that lives, so that a large heap at rest would be marked over and over; so some
-  // five bytes are marked, at most, for each that was promoted. Source: the long_lived_pending rule of CPython's
-  // collector (Modules/gcmodule.c), which found full collections quadratic without it.
+  // The oldest generation's turn waits until a quarter of its room is used up. Why: each turn marks
+  // all that lives, so that a large heap at rest would be marked over and over. Source: the
+  // long_lived_pending rule of CPython's collector (Modules/gcmodule.c), which found full collections
+  // quadratic without it.
   static constexpr std::uint64_t kWorthAPart = 4;
 
-  // The oldest generation may double before it is collected again: half of the marking's work is
-  // then paid by garbage. Source: the classic bound of two for mark-sweep, Jones et al. 2011.
-  static constexpr std::uint64_t kGrowth = 2;
-
   TriggerOptions options_;
+  HeapSizing sizing_;
   std::uint64_t young_collections_ = 0;  // all that took generation 0
   // The young collection that a generation's turn comes with. Why kept: turns come in the ratio that was
   // asked for, however late one was taken.

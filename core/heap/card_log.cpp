@@ -53,7 +53,12 @@ std::unique_ptr<CardBuffer> CardLog::exchange(std::unique_ptr<CardBuffer> full) 
 }
 
 void CardLog::drain(CardBuffer& open) {
+  constexpr std::uint32_t kAhead = 8;  // stores come to cards at random, and each is a cache miss
   for (std::uint32_t k = 0; k < open.count; ++k) {
+    if (k + kAhead < open.count) {
+      __builtin_prefetch(&detail::cage_cards[open.cards[k + kAhead]], 1);
+      remembered_.fetch(open.cards[k + kAhead]);
+    }
     const std::uint32_t card = open.cards[k];
     detail::cage_cards[card] = detail::kCardClean;
     deliver(card);

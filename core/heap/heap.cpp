@@ -44,7 +44,11 @@ Heap::Heap(Cage& cage, HeapId id, const HeapOptions& options)
       old_(blocks_, cage),
       large_(source_, blocks_, static_cast<std::uint8_t>(options.generations - 1)),
       afterlife_(cage.regions()),
-      roots_(cage, id, afterlife_.finalizers()) {}
+      roots_(cage, id, afterlife_.finalizers()) {
+  for (std::uint32_t generation = 0; generation < oldest(); ++generation) {
+    ages_[generation] = options.promotion_age[generation];
+  }
+}
 
 Heap::~Heap() { cage().close_heap(id()); }
 

@@ -5,6 +5,7 @@
 // cell, or in a run, and its region's row says which.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -33,6 +34,7 @@ class Platform;
 struct HeapOptions {
   std::uint32_t generations = 3;
   PerGeneration promotion_age = 3;  // survivals in a young generation before an object leaves it
+  bool adapts_ages = false;         // they are the most; less where ageing does not pay
   Bytes nursery;
   Bytes nursery_reserve;
   Bytes limit;
@@ -78,12 +80,19 @@ class Heap {
   [[nodiscard]] Bytes used() const;
   [[nodiscard]] Bytes used(std::uint32_t generation) const;
   [[nodiscard]] Bytes committed() const;
+  [[nodiscard]] std::uint32_t regions_in_use() const { return source_.used(); }
   /// Holes in the oldest generation.
   [[nodiscard]] Fragmentation fragmentation() const;
   [[nodiscard]] Bytes limit() const;
 
+  /// Survivals in a young generation before an object leaves it, as they are at present.
+  [[nodiscard]] std::uint32_t promotion_age(std::uint32_t generation) const {
+    return ages_[generation];
+  }
+
   // Stopped world.
 
+  void set_promotion_age(std::uint32_t generation, std::uint32_t age) { ages_[generation] = age; }
   [[nodiscard]] Young& young() { return young_; }
   [[nodiscard]] Old& old() { return old_; }
   [[nodiscard]] Large& large() { return large_; }
@@ -169,9 +178,10 @@ class Heap {
   Roots roots_;
   Owners owners_;
 
-  mutable std::mutex mutex_;                     // of the oldest generation
-  CellCache born_old_;                           // guarded by mutex_
-  std::vector<ObjectIndex> born_while_marking_;  // guarded by mutex_
+  mutable std::mutex mutex_;                           // of the oldest generation
+  CellCache born_old_;                                 // guarded by mutex_
+  std::vector<ObjectIndex> born_while_marking_;        // guarded by mutex_
+  std::array<std::uint32_t, kMaxGenerations> ages_{};  // before promotion; written in stops
   std::size_t cleared_ = 0;  // places of the old regions' list that were cleared; the preparer's
   bool is_marking_ = false;  // written in stops
 };

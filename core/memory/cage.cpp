@@ -80,7 +80,8 @@ Result<void> Cage::open() {
   detail::cage_cards = cards_;
 
   taken_ = bits(kRegions);
-  dirty_ = bits(kRegions);
+  used_ = bits(kRegions);
+  populated_ = bits(kRegions);
   committed_ = bits(kRegions / regions_per_extent_);
   heaps_ = bits(std::uint64_t{1} << 16);
   set_bit(taken_.data(), 0);
@@ -143,13 +144,13 @@ void Cage::give_back(const RegionRun& run) {
 Bytes Cage::discard_free() {
   const Lock lock(mutex_);
   Bytes given_back;
-  for (std::uint64_t region = next_set_bit(dirty_.data(), 0, kRegions); region < kRegions;
-       region = next_set_bit(dirty_.data(), region + 1, kRegions)) {
-    if (test_bit(taken_.data(), region)) {
+  for (std::uint32_t region = 1; region < kRegions; ++region) {
+    if (test_bit(taken_.data(), region) || !may_have_memory(lock, region)) {
       continue;
     }
     platform_.discard(base_ + region * kRegionBytes.count(), kRegionBytes);
-    clear_bit(dirty_.data(), region);
+    clear_bit(used_.data(), region);
+    clear_bit(populated_.data(), region);
     given_back += kRegionBytes;
   }
   return given_back;
@@ -168,7 +169,38 @@ std::optional<std::uint32_t> Cage::find_free(const Lock&, std::uint32_t count) {
   return std::nullopt;
 }
 
-bool Cage::commit_regions(const Lock&, std::uint32_t first, std::uint32_t end) {
+bool Cage::populate_free(std::uint32_t ahead) {
+  std::optional<std::uint32_t> region;
+  {
+    const Lock lock(mutex_);
+    region = find_untouched(lock, ahead);
+    if (!region || !commit_extents(lock, *region, *region + 1)) {
+      return true;
+    }
+  }
+  // Why without the lock: whoever takes a region meanwhile must not wait for this, but may use it.
+  platform_.populate(base_ + *region * kRegionBytes.count(), kRegionBytes);
+  const Lock lock(mutex_);
+  set_bit(populated_.data(), *region);
+  return !find_untouched(lock, ahead).has_value();
+}
+
+bool Cage::may_have_memory(const Lock&, std::uint64_t region) const {
+  return test_bit(used_.data(), region) || test_bit(populated_.data(), region);
+}
+
+std::optional<std::uint32_t> Cage::find_untouched(const Lock& lock, std::uint32_t ahead) const {
+  std::uint64_t region = next_clear_bit(taken_.data(), lowest_free_, kRegions);
+  for (; ahead > 0 && region < kRegions; --ahead) {
+    if (!may_have_memory(lock, region)) {
+      return static_cast<std::uint32_t>(region);
+    }
+    region = next_clear_bit(taken_.data(), region + 1, kRegions);
+  }
+  return std::nullopt;
+}
+
+bool Cage::commit_extents(const Lock&, std::uint32_t first, std::uint32_t end) {
   for (std::uint32_t extent = first / regions_per_extent_;
        extent <= (end - 1) / regions_per_extent_; ++extent) {
     if (test_bit(committed_.data(), extent)) {
@@ -189,9 +221,19 @@ bool Cage::commit_regions(const Lock&, std::uint32_t first, std::uint32_t end) {
     }
     set_bit(committed_.data(), extent);
   }
-  for (std::uint32_t region = first; region < end; ++region) {
-    set_bit(dirty_.data(), region);
+  return true;
+}
+
+bool Cage::commit_regions(const Lock& lock, std::uint32_t first, std::uint32_t end) {
+  if (!commit_extents(lock, first, end)) {
+    return false;
   }
+  std::uint64_t fresh = 0;
+  for (std::uint32_t region = first; region < end; ++region) {
+    fresh += test_bit(used_.data(), region) ? 0 : 1;
+    set_bit(used_.data(), region);
+  }
+  taken_fresh_.fetch_add(fresh, std::memory_order_relaxed);
   constexpr std::uint64_t kMarksPerRegion = kGranulesPerRegion / kGranulesPerMark;
   clear_words(marks_, first * kMarksPerRegion, end * kMarksPerRegion);
   return true;

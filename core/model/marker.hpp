@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "core/model/heap_view.hpp"
 #include "tenure/object.hpp"
@@ -30,6 +31,8 @@ struct MarkJob {
 struct MarkStats {
   std::uint64_t objects = 0;     // bits set
   std::uint64_t references = 0;  // slots read
+  bool on_device = false;        // a device did it
+  std::string fallback{};        // why a device's marker had the host do it; else empty
 };
 
 /// A marking, once begun, is advanced until it is done, then completed.
@@ -59,6 +62,15 @@ class Marker {
 
   /// Ends the marking: all that the roots reach is marked.
   virtual MarkStats complete() = 0;
+
+  /// Whether it keeps a copy of the heap from marking to marking, and wants to be told what was
+  /// written.
+  [[nodiscard]] virtual bool keeps_copy() const { return false; }
+
+  /// Gives back what it keeps on a device between markings. Stopped world, no marking under way.
+  ///
+  /// returns  whether there was anything
+  virtual bool give_back_memory() { return false; }
 };
 
 }  // namespace tenure

@@ -10,6 +10,7 @@
 #include "core/gc/span_marker.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
+#include "core/model/device_marker.hpp"
 
 namespace tenure {
 
@@ -39,7 +40,10 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
                     std::max(options.trigger.generations, 2u) - 2),
       driver_(clock, heap, collector_),
       background_(safepoint),
+      pretoucher_(heap.cage()),
+      settled_ns_(clock.now_ns()),
       old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
+  old_limit_ = trigger_.old_limit();
   if (options.verify) {
     collector_.check_marks();
   }
@@ -47,6 +51,45 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
     heap.young().resize_nursery(pause_budget_.nursery());
     trigger_.limit_middle(pause_budget_.middle());
   }
+}
+
+Result<void> Conductor::mark_on_device(MarkerChoice choice) {
+  Result<std::unique_ptr<Marker>> marker = open_device_marker(open_marker(team_), team_);
+  if (!marker) {
+    return marker.failure();
+  }
+  device_marker_ = *std::move(marker);
+  heap_.cards().written().follow();
+  if (choice == MarkerChoice::kAuto) {
+    choice_.emplace();
+  } else {
+    collector_.use(*device_marker_);
+  }
+  return {};
+}
+
+bool Conductor::give_back_marker_memory(MutatorState* self) {
+  bool gave = false;
+  if (device_marker_ != nullptr) {
+    in_stop(self, [&] { gave = device_marker_->give_back_memory(); });
+  }
+  return gave;
+}
+
+CollectionReport Conductor::collect_full(const Verdict& verdict) {
+  if (!choice_) {
+    return collector_.collect_full(verdict.trigger, verdict.compact);
+  }
+  const MarkingSide side = choice_->choose(objects_last_);
+  collector_.use(side == MarkingSide::kDevice ? *device_marker_ : *marker_);
+  CollectionReport report = collector_.collect_full(verdict.trigger, verdict.compact);
+  if (report.marker_fallback.empty()) {
+    choice_->learn(side, report.objects_marked, report.marking_ns);
+  } else {
+    choice_->note_failure();
+  }
+  objects_last_ = report.objects_marked;
+  return report;
 }
 
 void Conductor::collect_by_trigger(MutatorState& self) {
@@ -80,10 +123,13 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   const std::uint64_t stopped = clock_.now_ns();
   ready();
   if (driver_.take_settled()) {
-    trigger_.learn_settled(heap_.used(heap_.oldest()));
+    learn_cycle();
   }
   const Verdict verdict = choose();
   CollectionReport report = carry_out(verdict, stopped);
+  if (options_.mode != Mode::kManual) {
+    pretoucher_.follow(heap_.regions_in_use());
+  }
   report.to_safepoint_ns = stopped - asked;
   report.pause_ns = clock_.now_ns() - stopped;
   note(report);
@@ -124,25 +170,19 @@ std::array<Bytes, kMaxGenerations> Conductor::used() const {
   return used;
 }
 
-Bytes Conductor::used_up_to(std::uint32_t last) const {
-  Bytes sum;
-  for (std::uint32_t k = 0; k <= last; ++k) {
-    sum += heap_.used(k);
-  }
-  return sum;
-}
-
 CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stopped_ns) {
   CollectionReport report{.collected = CollectionReport::kNothing, .trigger = verdict.trigger};
   if (verdict.last == Verdict::kNone) {
     step_cycle(report, stopped_ns);
   } else if (verdict.last >= heap_.oldest()) {
     driver_.abandon();
-    report = collector_.collect_full(verdict.trigger, verdict.compact);
+    begin_old_collection();
+    report = collect_full(verdict);
+    learn_full(report.bytes_promoted, clock_.now_ns() - stopped_ns);
   } else {
-    const Bytes taken = used_up_to(verdict.last);
+    const Bytes youngest = heap_.used(0);
     report = collector_.collect_young(verdict.last, verdict.trigger);
-    learn(report, taken, clock_.now_ns() - stopped_ns);
+    learn(report, youngest, clock_.now_ns() - stopped_ns);
     step_cycle(report, stopped_ns);
   }
   const Bytes old = heap_.used(heap_.oldest());
@@ -166,7 +206,7 @@ void Conductor::verify_after(const CollectionReport& report) {
 }
 
 // From a young collection: in full ones, what was copied is not what the stop cost.
-void Conductor::learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns) {
+void Conductor::learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns) {
   if (options_.mode == Mode::kManual) {
     return;
   }
@@ -176,8 +216,8 @@ void Conductor::learn(const CollectionReport& report, Bytes taken, std::uint64_t
       pause_budget_.limit_nursery(std::exchange(nursery_asked_, {}));
     }
   }
-  pause_budget_.learn({.last = report.collected,
-                       .taken = taken,
+  pause_budget_.learn({.youngest = youngest,
+                       .youngest_survived = report.bytes_survived[0],
                        .survived = report.bytes_copied + report.bytes_promoted,
                        .pause_ns = pause_ns});
   heap_.young().resize_nursery(pause_budget_.nursery());
@@ -193,6 +233,7 @@ void Conductor::resize_nursery(Bytes nursery) {
 void Conductor::note(const CollectionReport& report) {
   const std::scoped_lock lock(mutex_);
   last_ = report;
+  old_limit_ = trigger_.old_limit();
   Statistics& sum = account_;
   sum.pauses.add(report.pause_ns);
   sum.pause_target_misses += report.pause_ns > options_.max_pause_ns ? 1 : 0;
@@ -211,6 +252,11 @@ void Conductor::note(const CollectionReport& report) {
   sum.compactions += report.objects_compacted > 0 ? 1 : 0;
   sum.objects_compacted += report.objects_compacted;
   sum.bytes_compacted += report.bytes_compacted;
+  sum.device_markings += report.marked_on_device ? 1 : 0;
+  if (!report.marker_fallback.empty()) {
+    ++sum.marker_fallbacks;
+    sum.marker_fallback = report.marker_fallback;
+  }
   if (report.root_callback_failures > 0) {
     sum.root_callback_failures += report.root_callback_failures;
     sum.root_callback_failure = report.root_callback_failure;
@@ -234,6 +280,7 @@ void Conductor::account(Statistics& statistics) const {
   const std::scoped_lock lock(mutex_);
   statistics = account_;
   statistics.bytes_allocated = Bytes{bytes_of_ended_};
+  statistics.old_limit = old_limit_;
   const Bytes in_cycles = statistics.cycles.bytes_allocated;
   statistics.cycles = driver_.statistics();
   statistics.cycles.bytes_allocated = in_cycles;

@@ -11,17 +11,20 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/backend/platform.hpp"
 #include "core/base/team.hpp"
 #include "core/gc/collector.hpp"
+#include "core/gc/marker_choice.hpp"
 #include "core/gc/pause_budget.hpp"
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
 #include "core/model/marker.hpp"
 #include "core/runtime/background_marker.hpp"
 #include "core/runtime/cycle_driver.hpp"
+#include "core/runtime/pretoucher.hpp"
 #include "core/runtime/safepoint.hpp"
 #include "tenure/config.hpp"
 #include "tenure/statistics.hpp"
@@ -62,6 +65,16 @@ class Conductor {
     }
   }
 
+  /// Has a device mark in full collections from now on, in all of them or where it was faster of
+  /// late. Before there is a mutator.
+  ///
+  /// errors   kUnsupported: not in this build, or no device
+  [[nodiscard]] Result<void> mark_on_device(MarkerChoice choice);
+  /// Has the marker give back what it keeps on a device.
+  ///
+  /// returns  whether there was anything
+  bool give_back_marker_memory(MutatorState* self);
+
   /// Uses another nursery, as far as the pause target allows.
   void resize_nursery(Bytes nursery);
 
@@ -91,15 +104,17 @@ class Conductor {
   CollectionReport run(MutatorState* self, const Choose& choose, std::uint32_t at_least);
   void ready();
   CollectionReport carry_out(const Verdict& verdict, std::uint64_t stopped_ns);
-  void collect_now(CollectionReport& report, const Verdict& verdict);
+  [[nodiscard]] CollectionReport collect_full(const Verdict& verdict);
   void step_cycle(CollectionReport& report, std::uint64_t stopped_ns);
   void note(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
-  void learn(const CollectionReport& report, Bytes taken, std::uint64_t pause_ns);
+  void learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns);
+  void begin_old_collection();
+  void learn_full(Bytes promoted, std::uint64_t work_ns);
+  void learn_cycle();
   [[nodiscard]] Verdict judge();
   [[nodiscard]] Verdict judge_young();
   [[nodiscard]] std::array<Bytes, kMaxGenerations> used() const;
-  [[nodiscard]] Bytes used_up_to(std::uint32_t last) const;
 
   [[nodiscard]] bool may_collect_old() const;
   [[nodiscard]] Bytes most_old() const;
@@ -118,27 +133,34 @@ class Conductor {
   ConductorOptions options_;
   Team team_;
   std::unique_ptr<Marker> marker_;  // of full collections; by the team where that has members
+  std::unique_ptr<Marker> device_marker_;  // the same, by a device; null where none marks
+  std::optional<MarkingChoice> choice_;    // between the two, where neither was asked for
+  std::uint64_t objects_last_ = 0;         // that the last full collection marked; stopped world
   Collector collector_;
   Trigger trigger_;           // stopped world
   PauseBudget pause_budget_;  // stopped world
   CycleDriver driver_;
   BackgroundMarker background_;
+  Pretoucher pretoucher_;
+  OldCollection old_collection_;                   // the last, or that under way; stopped world
+  std::uint64_t settled_ns_;                       // when the last one's end was known; likewise
   std::atomic<Marking> marking_{Marking::kStop};   // of the cycle under way; written in stops
   std::atomic<std::int64_t> old_room_;             // until the trigger's limit
   std::atomic<std::uint64_t> last_slice_ns_{0};    // when it ended
   std::atomic<std::uint64_t> old_at_request_{0};   // bytes in the oldest generation
-  double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a marking in one stop; stopped world
+  double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a collection in one stop; likewise
   std::uint64_t allocated_at_begin_ = 0;           // of the cycle; stopped world
   std::vector<ObjectIndex> orphans_;  // owners of mutators that ended; guarded by mutex_
 
   mutable std::mutex mutex_;          // taken in stops, never while waiting for one
   Statistics account_;                // guarded by mutex_
   CollectionReport last_;             // guarded by mutex_
+  Bytes old_limit_;                   // the trigger's; guarded by mutex_
   std::uint64_t bytes_of_ended_ = 0;  // guarded by mutex_
   Bytes nursery_asked_;               // since the last collection; guarded by mutex_
 
-  // What a full collection is taken to cost in one stop: some 50 ns for an object of 24 bytes. Not
-  // learnt yet from those that were seen.
+  // What a full collection is taken to cost in one stop, until one was seen: some 50 ns for an object of
+  // 24 bytes.
   static constexpr double kFirstFullNsPerByte = 2.0;
 };
 

@@ -87,6 +87,7 @@ void Conductor::step_cycle(CollectionReport& report, std::uint64_t stopped_ns) {
   const bool ended = driver_.step_in_stop(report, stopped_ns + options_.max_pause_ns / 2);
   if (begins) {
     allocated_at_begin_ = bytes_allocated();
+    begin_old_collection();
   }
   if (ended) {
     const Bytes allocated{bytes_allocated() - allocated_at_begin_};
@@ -96,6 +97,35 @@ void Conductor::step_cycle(CollectionReport& report, std::uint64_t stopped_ns) {
   if (marking_ == Marking::kBackground) {
     background_.wake(runtime_, [this](MutatorState& self) { return work_in_background(self); });
   }
+}
+
+void Conductor::begin_old_collection() {
+  const Bytes used = heap_.used(heap_.oldest());
+  const Bytes lived = old_collection_.marked;
+  old_collection_.grown = used > lived ? used - lived : Bytes{};
+  old_collection_.apart_ns = clock_.now_ns() - settled_ns_;
+}
+
+// promoted   in the same stop, before the marking: they came too
+void Conductor::learn_full(Bytes promoted, std::uint64_t work_ns) {
+  settled_ns_ = clock_.now_ns();
+  old_collection_.grown += promoted;
+  old_collection_.marked = heap_.used(heap_.oldest());
+  old_collection_.work_ns = work_ns;
+  trigger_.learn_rate(old_collection_);
+  constexpr Bytes kEnoughToTime{1u << 20};
+  if (old_collection_.marked >= kEnoughToTime) {
+    full_ns_per_byte_ =
+        static_cast<double>(work_ns) / static_cast<double>(old_collection_.marked.count());
+  }
+}
+
+void Conductor::learn_cycle() {
+  settled_ns_ = clock_.now_ns();
+  old_collection_.marked = heap_.used(heap_.oldest());
+  old_collection_.work_ns = driver_.worked_ns();
+  trigger_.learn_rate(old_collection_);
+  trigger_.learn_settled(old_collection_.marked);
 }
 
 std::uint64_t Conductor::bytes_allocated() {
@@ -164,6 +194,7 @@ void Conductor::end_background(MutatorState* self) {
     safepoint_.leave(*self);
   }
   background_.end();
+  pretoucher_.end();
   if (self != nullptr) {
     safepoint_.come_back(*self);
   }

@@ -49,6 +49,18 @@ std::string_view to_string(Mode mode) {
   return "unknown";
 }
 
+std::string_view to_string(MarkerChoice choice) {
+  switch (choice) {
+    case MarkerChoice::kAuto:
+      return "auto";
+    case MarkerChoice::kHost:
+      return "host";
+    case MarkerChoice::kCuda:
+      return "cuda";
+  }
+  return "unknown";
+}
+
 Result<Config> parse_config(std::string_view text, const Config& base) {
   Config config = base;
   while (!text.empty()) {

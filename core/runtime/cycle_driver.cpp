@@ -42,13 +42,18 @@ bool CycleDriver::work_slice(std::uint64_t deadline_ns, bool waits) {
 void CycleDriver::work(const Lock&, std::uint64_t deadline_ns) {
   const CyclePhase now = phase();
   const std::uint64_t cards = collector_.cycle().cards_read();
+  const std::uint64_t begun = clock_.now_ns();
+  bool is_over = false;
+  std::uint64_t at = begun;
   do {
-    if (work_a_little(now)) {
-      phase_.store(after(now), std::memory_order_release);
-      break;
-    }
-  } while (clock_.now_ns() < deadline_ns);
+    is_over = work_a_little(now);
+    at = clock_.now_ns();
+  } while (!is_over && at < deadline_ns);
+  worked_ns_ += at - begun;
   statistics_.cards_read_beside += collector_.cycle().cards_read() - cards;
+  if (is_over) {  // last: whoever sees the new phase may read what was counted
+    phase_.store(after(now), std::memory_order_release);
+  }
 }
 
 // Whether the phase is over.
@@ -71,6 +76,7 @@ CycleStatistics CycleDriver::statistics() const {
 void CycleDriver::request(CollectionTrigger trigger) {
   if (!is_under_way()) {
     trigger_ = trigger;
+    worked_ns_ = 0;
     phase_.store(CyclePhase::kPreparing, std::memory_order_release);
   }
 }

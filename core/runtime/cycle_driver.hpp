@@ -73,6 +73,9 @@ class CycleDriver {
   /// cycle left, and what came since.
   [[nodiscard]] bool take_settled();
 
+  /// What threads spent on the last cycle, or have on this one, beside stops.
+  [[nodiscard]] std::uint64_t worked_ns() const { return worked_ns_; }
+
   /// Takes the step that waits for a stop. A young collection has just ended, in the same stop.
   ///
   /// deadline_ns   when ending has to be given up
@@ -100,6 +103,7 @@ class CycleDriver {
   mutable std::mutex work_;  // held by the thread that works on the cycle
   CollectionTrigger trigger_ = CollectionTrigger::kPromotionThreshold;
   std::uint64_t begun_ns_ = 0;
+  std::uint64_t worked_ns_ = 0;
   std::uint32_t rounds_ = 0;    // stops that tried to end it
   CycleStatistics statistics_;  // guarded by work_
 };

@@ -45,6 +45,10 @@ PerGeneration ages_of(const Config& config) {
   return config.promotion_age.is_default() ? first_of(kAges, young) : config.promotion_age;
 }
 
+bool adapts_ages(const Config& config) {
+  return config.promotion_age.is_default() && config.mode != Mode::kManual;
+}
+
 PerGeneration ratios_of(const Config& config) {
   return config.collection_ratio.is_default() ? first_of(kRatios, generations_of(config))
                                               : config.collection_ratio;

@@ -12,6 +12,8 @@ namespace tenure {
 /// The ages in force, one for each young generation. Where there is none it is one all the same, so
 /// that it can be shown.
 [[nodiscard]] PerGeneration ages_of(const Config& config);
+/// Whether the ages are the most, and less is used where ageing does not pay.
+[[nodiscard]] bool adapts_ages(const Config& config);
 
 /// The ratios in force, one for each generation, or one for all but the youngest.
 [[nodiscard]] PerGeneration ratios_of(const Config& config);

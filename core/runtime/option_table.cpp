@@ -134,6 +134,18 @@ bool read_mode(Config& config, std::string_view text) {
 }
 std::string write_mode(const Config& config) { return std::string(to_string(config.mode)); }
 
+bool read_marker(Config& config, std::string_view text) {
+  for (const MarkerChoice choice :
+       {MarkerChoice::kAuto, MarkerChoice::kHost, MarkerChoice::kCuda}) {
+    if (text == to_string(choice)) {
+      config.marker = choice;
+      return true;
+    }
+  }
+  return false;
+}
+std::string write_marker(const Config& config) { return std::string(to_string(config.marker)); }
+
 // Whether there is such a device is found out when it is opened.
 bool read_device(Config& config, std::string_view text) {
   config.device = text;
@@ -154,7 +166,7 @@ constexpr std::array kOptions{
            read_count<&Config::generations, 1, kMaxGenerations>, write_count<&Config::generations>},
     Option{"promotion_age", "TENURE_PROMOTION_AGE",
            "1 to 15, for all or for each young generation, as in 3/3",
-           "collections survived in a generation before an object goes up one",
+           "collections survived in a generation before an object goes up one; not set: learnt",
            read_list<&Config::promotion_age, 1, kAgeLimit>, write_ages},
     Option{"collection_ratio", "TENURE_COLLECTION_RATIO",
            "0 to 1000000000, for all older ones or for each generation, as in 1/10/50",
@@ -177,6 +189,10 @@ constexpr std::array kOptions{
     Option{"gc_workers", "TENURE_GC_WORKERS", "0 to 64",
            "threads that share a collection's work; 0: one a core, 16 at most",
            read_count<&Config::gc_workers, 0, 64>, write_count<&Config::gc_workers>},
+    Option{
+        "marker", "TENURE_MARKER", "auto, host or cuda",
+        "who marks in a full collection; auto: whoever was faster, where payloads are on a device",
+        read_marker, write_marker},
     Option{"compaction", "TENURE_COMPACTION", "on or off",
            "objects of the oldest generation may move", read_flag<&Config::compaction>,
            write_flag<&Config::compaction>},

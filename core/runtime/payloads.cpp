@@ -95,11 +95,19 @@ Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, 
   const auto ask = [&](Effort effort) {
     return pool.lease(size, options.stream, options.site, effort);
   };
+  // Why before any collection: a copy of the heap competes with the payloads that it helps to free.
+  if (pool.kind() != MemoryKind::kHost && conductor_->give_back_marker_memory(self)) {
+    tried += "giving up the heap's copy on the device";
+    if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
+      return lease;
+    }
+  }
   if (config_.mode != Mode::kManual) {
     for (const bool full : {false, true}) {
       const Bytes retired = collect_for_payload(self, full);
-      tried += std::string(full ? ", a full collection (" : "a young collection (") +
-               to_string(retired) + " came back)";
+      tried += std::string(tried.empty() ? "" : ", ") +
+               (full ? "a full collection (" : "a young collection (") + to_string(retired) +
+               " came back)";
       if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
         return lease;
       }

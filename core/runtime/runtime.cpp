@@ -46,6 +46,7 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
   Result<std::unique_ptr<Heap>> heap =
       Heap::open(host_platform(), {.generations = config.generations,
                                    .promotion_age = ages_of(config),
+                                   .adapts_ages = adapts_ages(config),
                                    .nursery = config.nursery,
                                    .nursery_reserve = std::max(config.nursery, kNurseryReserve),
                                    .limit = config.heap_limit,
@@ -65,6 +66,15 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                        .mode = config.mode,
                        .max_pause_ns = config.max_pause_us * 1000,
                        .verify = config.verify});
+  // Why not wherever there is a device: its context costs half a second, and memory on it.
+  const bool has_context = state->backend_->name().starts_with("cuda");
+  if (config.marker == MarkerChoice::kCuda ||
+      (config.marker == MarkerChoice::kAuto && has_context)) {
+    if (Result<void> marks = state->conductor_->mark_on_device(config.marker);
+        !marks && config.marker == MarkerChoice::kCuda) {
+      return marks.failure();
+    }
+  }
   return state;
 }
 

@@ -46,6 +46,8 @@ Statistics Runtime::statistics() const {
     for (std::uint32_t generation = 0; generation <= heap.oldest(); ++generation) {
       statistics.bytes_by_generation[generation] = heap.used(generation);
       statistics.heap_used += statistics.bytes_by_generation[generation];
+      statistics.promotion_age[generation] =
+          generation < heap.oldest() ? heap.promotion_age(generation) : 0;
     }
     for (const MutatorState* mutator : mutators) {
       statistics.bytes_allocated += Bytes{mutator->bytes_allocated.load(std::memory_order_relaxed)};

@@ -26,6 +26,14 @@ enum class Mode : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Mode mode);
 
+/// Who marks in full collections that are done in one stop.
+enum class MarkerChoice : std::uint8_t {
+  kAuto,  // the host; where payloads lie on a CUDA device, that or the host, by measured rates
+  kHost,
+  kCuda,  // the first CUDA device; the host where the device fails, which the report says
+};
+[[nodiscard]] std::string_view to_string(MarkerChoice choice);
+
 /// How a runtime behaves. The defaults suit a program of a few gigabytes.
 struct Config {
   Mode mode = Mode::kAutomatic;
@@ -34,13 +42,14 @@ struct Config {
   std::uint32_t generations = 3;
 
   /// Collections that an object survives in one generation before it goes up one; 1 to 15. One for
-  /// all, or one for each young generation, `generations` - 1 in all. By default 3/3/2/2/2/2/2, as
-  /// far as there are generations.
+  /// all, or one for each young generation, `generations` - 1 in all. By default they are learnt,
+  /// except in manual mode: 3/3/2/2/2/2/2 at first and at the most, less while fewer than 30 % die
+  /// in the last of those collections.
   PerGeneration promotion_age{};
 
   /// Generation k is collected with every n-th young collection; 0: never because its turn comes.
   /// One for each generation, the first of them 1, or one for all but the youngest. By default
-  /// 1/10/50, then times 5. The oldest generation's turn waits until it has grown by a quarter since
+  /// 1/10/50, then times 5. The oldest generation's turn waits until it has used up a quarter of its room since
   /// its last collection, and begins a cycle where the mode marks beside mutators.
   PerGeneration collection_ratio{};
 
@@ -55,6 +64,10 @@ struct Config {
 
   /// Threads that share a collection's work, the collecting one included; 0: one a core, 16 at most.
   std::uint32_t gc_workers = 0;
+
+  /// With kCuda a copy of the oldest generation is kept on the device. Markings beside running
+  /// mutators are the host's in any case.
+  MarkerChoice marker = MarkerChoice::kAuto;
 
   /// Objects of the oldest generation may move, so that sparse blocks are emptied and go back. Off:
   /// an object that got there stays where it is. With one generation nothing moves in any case.

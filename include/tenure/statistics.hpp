@@ -91,9 +91,13 @@ struct CollectionReport {
   std::uint64_t objects_promoted = 0;  // one generation up, the oldest included
   std::uint64_t objects_held = 0;      // found no room, or are pinned, and stayed
   std::uint64_t objects_marked = 0;    // in the oldest generation; 0 in young collections
+  std::uint64_t marking_ns = 0;        // of a full collection in one stop: the marking alone
+  bool marked_on_device = false;
+  std::string marker_fallback{};  // why a device's marker had the host mark; else empty
   Bytes bytes_copied{};
   Bytes bytes_promoted{};
-  Bytes bytes_freed{};  // of objects
+  std::array<Bytes, kMaxGenerations> bytes_survived{};  // both, by the generation they came from
+  Bytes bytes_freed{};                                  // of objects
   std::uint64_t cards_scanned = 0;
   std::uint64_t payloads_retired = 0;
   Bytes payload_bytes_retired{};        // as they were asked for
@@ -161,6 +165,9 @@ struct Statistics {
 
   Bytes bytes_allocated{};
   std::array<Bytes, kMaxGenerations> bytes_by_generation{};  // used: live, or not yet found dead
+  /// Collections that an object survives in a young generation before it goes up, as it is now.
+  std::array<std::uint32_t, kMaxGenerations> promotion_age{};
+  Bytes old_limit{};  // past which the oldest generation is collected
   Bytes heap_used{};
   Bytes heap_committed{};
   Bytes heap_limit{};
@@ -170,7 +177,10 @@ struct Statistics {
   std::uint64_t payloads_retired = 0;  // found dead by a collection
   Bytes payload_bytes_retired{};
   std::uint64_t root_callback_failures = 0;
-  std::string root_callback_failure;  // what the last of them said
+  std::string root_callback_failure;   // what the last of them said
+  std::uint64_t device_markings = 0;   // full collections that a device marked in
+  std::uint64_t marker_fallbacks = 0;  // those that it was to mark in, and the host did
+  std::string marker_fallback;         // why, the last time
 
   /// Free bytes inside partly filled blocks of the oldest generation, of the bytes of those blocks.
   /// One block of each cell size, the one that is being filled, does not count.

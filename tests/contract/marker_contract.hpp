@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "core/model/marker.hpp"
@@ -16,6 +17,14 @@ namespace tenure::testing {
 template <class M>
 class MarkerContract : public ::testing::Test {
  protected:
+  // A marker that needs a device says why there is none.
+  void SetUp() override {
+    if constexpr (requires { M::why_not(); }) {
+      if (const std::string why = M::why_not(); !why.empty()) {
+        GTEST_SKIP() << why;
+      }
+    }
+  }
   M marker;
 };
 TYPED_TEST_SUITE_P(MarkerContract);

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace tenure::testing {
 
@@ -38,6 +39,14 @@ std::byte* take_device_memory(std::size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 void give_device_memory(std::byte* memory) { expect(cudaFree(memory), "cudaFree"); }
+
+std::byte* take_shared_memory(std::size_t bytes) {
+  void* memory = nullptr;
+  expect(cudaHostAlloc(&memory, bytes, cudaHostAllocMapped), "cudaHostAlloc");
+  std::memset(memory, 0, bytes);
+  return static_cast<std::byte*>(memory);
+}
+void give_shared_memory(std::byte* memory) { expect(cudaFreeHost(memory), "cudaFreeHost"); }
 
 void copy_to_device(std::byte* device, const void* host, std::size_t bytes) {
   expect(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy to the device");

@@ -132,5 +132,60 @@ TEST_F(RuntimeTest, CensusTellsAgesApart) {
   EXPECT_EQ(census.by_generation[0].objects, 20u);
 }
 
+// Ages that nobody set: what all survives goes up at once after a while, what dies does not.
+class LearntAges : public RuntimeTest {
+ protected:
+  static Config config() {
+    Config config = small_config();
+    config.mode = Mode::kAutomatic;
+    config.promotion_age = {};
+    return config;
+  }
+  LearntAges() : RuntimeTest(config()) {}
+  [[nodiscard]] std::uint32_t age_of_the_youngest() {
+    return runtime.statistics().promotion_age[0];
+  }
+};
+
+TEST_F(LearntAges, BeginWithTheMost) { EXPECT_EQ(age_of_the_youngest(), 3u); }
+
+TEST_F(LearntAges, AreOneWhereWhatSurvivesStays) {
+  Local<Node> kept(*mutator);
+  for (int k = 0; k < 16; ++k) {
+    for (int node = 0; node < 50; ++node) {
+      const Local<Node> more = make_node(node);
+      more->left = kept;
+      kept = more;
+    }
+    (void)value_or_throw(runtime.collect_up_to(0));
+  }
+
+  EXPECT_EQ(age_of_the_youngest(), 1u);
+}
+
+TEST_F(LearntAges, StayWhereWhatSurvivesDiesYoung) {
+  Local<Node> last(*mutator);
+  Local<Node> last_but_one(*mutator);
+  for (int k = 0; k < 60; ++k) {
+    last_but_one = last;  // what was there before has survived two collections, and dies
+    last = make_list(50);
+    (void)value_or_throw(runtime.collect_up_to(0));
+  }
+
+  EXPECT_EQ(age_of_the_youngest(), 3u);
+}
+
+TEST_F(LearntAges, AreNotLearntWhereTheyWereSet) {
+  Config set = config();
+  set.promotion_age = 3;
+  Runtime other = value_or_throw(Runtime::open(set));
+  const Mutator own(other);
+  for (int k = 0; k < 40; ++k) {
+    (void)value_or_throw(other.collect_up_to(0));
+  }
+
+  EXPECT_EQ(other.statistics().promotion_age[0], 3u);
+}
+
 }  // namespace
 }  // namespace tenure::testing

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <random>
+#include <thread>
 
 #include "tests/support/runtime_fixture.hpp"
 
@@ -144,6 +146,49 @@ INSTANTIATE_TEST_SUITE_P(Modes, LimitedBeside,
 
 INSTANTIATE_TEST_SUITE_P(Modes, TurningBeside,
                          ::testing::Values(Mode::kIncremental, Mode::kConcurrent));
+
+// A heap that hardly grows gets less room than one that has just been filled.
+class Room : public RuntimeTest {
+ protected:
+  static Config config() {
+    Config config = small_config();
+    config.old_start = 1_MiB;
+    config.verify = false;
+    return config;
+  }
+  Room() : RuntimeTest(config()), kept(*mutator) {}
+  void grow(Bytes size) {
+    constexpr std::uint64_t kNodeBytes = 24;
+    for (std::uint64_t k = size.count() / kNodeBytes; k-- > 0;) {
+      const Local<Node> node = make_node(0);
+      node->left = kept;
+      kept = node;
+    }
+    collect_full();
+  }
+  [[nodiscard]] double room() {
+    const Statistics statistics = runtime.statistics();
+    const Bytes live = statistics.bytes_by_generation[config().generations - 1];
+    return static_cast<double>((statistics.old_limit - live).count()) /
+           static_cast<double>(live.count());
+  }
+
+  Local<Node> kept;
+};
+
+TEST_F(Room, ShrinksWhereTheHeapHardlyGrows) {
+  EXPECT_EQ(runtime.statistics().old_limit, 1_MiB);
+  grow(3_MiB);
+  const double filled = room();
+
+  for (int k = 0; k < 5; ++k) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    grow(192_KiB);
+  }
+
+  EXPECT_LT(room(), 0.8 * filled);
+  EXPECT_GE(room(), 0.24);
+}
 
 }  // namespace
 }  // namespace tenure::testing

@@ -2,8 +2,10 @@
 // the counters are those of the requests.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <random>
+#include <thread>
 
 #include "tests/kernels/arena_probe.hpp"
 #include "tests/kernels/kernel_fixture.hpp"
@@ -105,7 +107,7 @@ class ArenaKernelTest : public KernelTest {
 
 TEST_F(ArenaKernelTest, GivesEachThreadMemoryOfItsOwn) {
   for (const Ask way : {Ask::kByWarp, Ask::kByLane}) {
-    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= share_of(5); ++seed) {
       use_order(static_cast<unsigned>(seed));
       start_anew();
       const std::vector<Count> sizes = drawn_sizes(seed);
@@ -122,7 +124,7 @@ TEST_F(ArenaKernelTest, GivesEachThreadMemoryOfItsOwn) {
 }
 
 TEST_F(ArenaKernelTest, RefusesWholeWarpsWhereThereIsNoRoomAndCountsThem) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(5); ++seed) {
     use_order(static_cast<unsigned>(seed));
     start_anew();
     const std::vector<Count> sizes = drawn_sizes(seed);
@@ -217,6 +219,48 @@ TEST_F(ArenaKernelTest, GoesBackToAMarkAndRemembersItsPeaks) {
   EXPECT_EQ(*std::min_element(first.begin(), first.end()),
             *std::min_element(second.begin(), second.end()));
   EXPECT_EQ(report().used, 2 * kOnce);
+}
+
+// Each warp asks once in each of 16 classes, and is refused: so the rows of one report are alike.
+TEST_F(ArenaKernelTest, IsReadWholeBesideTheKernelThatWritesIt) {
+  use_order(6);
+  std::vector<Count> sizes(kThreads);
+  for (std::uint32_t thread = 0; thread < kThreads; ++thread) {
+    sizes[thread] = thread % 32 < 16 ? Count{1} << (thread % 32) : 0;
+  }
+  Buffer<Count> bytes(sizes);
+  Buffer<std::uint64_t> places(kThreads);
+  auto* const shared = reinterpret_cast<ArenaReport*>(take_shared_memory(sizeof(ArenaReport)));
+  std::atomic<bool> is_over = false;
+  std::uint32_t whole = 0;
+  std::uint32_t torn = 0;
+  std::thread reader([&] {
+    while (!is_over) {
+      const std::optional<ArenaReport> seen = device::try_read(*shared);
+      whole += seen ? 1 : 0;
+      for (std::uint32_t k = 0; seen && k < 16; ++k) {
+        torn += seen->classes[k].failures != seen->classes[0].failures ? 1 : 0;
+      }
+    }
+  });
+
+  for (std::uint32_t round = 0; round < 4 + share_of(40); ++round) {
+    EXPECT_EQ(launch_probe(Ask::kByWarp, arena(0), bytes.data(), places.data(), 1),
+              kernels::LaunchStatus::kOk);
+    for (std::uint32_t again = 0; again < 8; ++again) {
+      EXPECT_EQ(device::publish_arena(nullptr, arena(0), shared), 0);
+    }
+  }
+  static_cast<void>(places.read());  // waits
+  is_over = true;
+  reader.join();
+  const std::optional<ArenaReport> last = device::try_read(*shared);
+  give_shared_memory(reinterpret_cast<std::byte*>(shared));
+
+  EXPECT_EQ(torn, 0u);
+  EXPECT_GT(whole, 0u);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->classes[15].failures, (4 + share_of(40)) * kProbeThreads / 32);
 }
 
 TEST_F(ArenaKernelTest, GivesNoReportWhileOneIsBeingWritten) {

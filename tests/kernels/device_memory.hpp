@@ -24,6 +24,9 @@ void use_order(unsigned seed);
 // For Buffer. Each stops the program where the device refuses.
 [[nodiscard]] std::byte* take_device_memory(std::size_t bytes);
 void give_device_memory(std::byte* memory);
+/// Zeroed host memory that kernels write while the host reads it.
+[[nodiscard]] std::byte* take_shared_memory(std::size_t bytes);
+void give_shared_memory(std::byte* memory);
 void copy_to_device(std::byte* device, const void* host, std::size_t bytes);
 void copy_from_device(void* host, const std::byte* device, std::size_t bytes);  // waits
 

@@ -39,7 +39,7 @@ class MarkTest : public KernelTest {
 };
 
 TEST_F(MarkTest, MarksWhatTheRootsReachAndNothingElse) {
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= share_of(200); ++seed) {
     expect_exact(seed, Driver::kGrid, kAmple);
     if (HasFatalFailure()) {
       return;
@@ -100,15 +100,18 @@ TEST_F(MarkTest, CountsEachReferenceOnce) {
   }
 }
 
-TEST_F(MarkTest, SaysThatARegionWasReadAgain) {
-  RandomHeap heap(Shape::kStar, 4);
-  DeviceMarking marking(heap.arrays(), 8);
-  marking.launch().tuning = {.chase_narrow = 0, .chase_wide = 0};
+TEST_F(MarkTest, ReadsRegionsAgainAndSaysSo) {
+  use_order(3);
+  for (const std::uint32_t blocks : {1u, 1u << 20}) {  // one block looks at all regions
+    RandomHeap heap(Shape::kStar, 4);
+    DeviceMarking marking(heap.arrays(), 8, blocks);
+    marking.launch().tuning = {.chase_narrow = 0, .chase_wide = 0};
 
-  marking.mark(heap.job().roots);
+    marking.mark(heap.job().roots);
 
-  EXPECT_GT(marking.counters().overflow_regions, 0u);
-  EXPECT_EQ(marking.marks(), heap.expected_marks());
+    EXPECT_GT(marking.counters().overflow_regions, 0u);
+    EXPECT_EQ(marking.marks(), heap.expected_marks());
+  }
 }
 
 TEST_F(MarkTest, MarksWiderHeapsByTheWholeGrid) {

@@ -38,7 +38,7 @@ class Block;
 /// One CUDA thread. The last five: what it brings to a collective, and what it takes away.
 struct Lane {
   Context context;
-  char* stack = nullptr;
+  LaneStack stack;
   Block* block = nullptr;
   unsigned number = 0;  // threadIdx.x
   LaneState state = LaneState::kReady;

@@ -23,14 +23,26 @@ namespace {
 
 constexpr std::size_t kGuardBytes = 4096;
 
-char* map(void* at, std::size_t bytes, int flags) {
-  void* const memory = mmap(at, bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+LaneStack make_stack() {
+  void* const memory = mmap(nullptr, kStackBytes + kGuardBytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
     std::fputs("simt: no memory for a stack\n", stderr);
     std::abort();
   }
-  return static_cast<char*>(memory);
+  mprotect(memory, kGuardBytes, PROT_NONE);
+  LaneStack stack{.memory = static_cast<char*>(memory) + kGuardBytes};
+#if defined(__SANITIZE_THREAD__)
+  stack.tsan_fiber = __tsan_create_fiber(0);
+#endif
+  return stack;
+}
+
+void unmake(const LaneStack& stack) {
+#if defined(__SANITIZE_THREAD__)
+  __tsan_destroy_fiber(stack.tsan_fiber);
+#endif
+  munmap(stack.memory - kGuardBytes, kStackBytes + kGuardBytes);
 }
 
 #if defined(__x86_64__)
@@ -48,28 +60,35 @@ constexpr int kSavedRegisters = 6;
 }  // namespace
 
 StackPool::~StackPool() {
-  for (char* const stack : free_) {
-    munmap(stack - kGuardBytes, kStackBytes + kGuardBytes);
+  for (const LaneStack& stack : free_) {
+    unmake(stack);
   }
 }
 
-char* StackPool::take() {
+LaneStack StackPool::take() {
   if (free_.empty()) {
-    char* const memory = map(nullptr, kStackBytes + kGuardBytes, 0);
-    mprotect(memory, kGuardBytes, PROT_NONE);
-    return memory + kGuardBytes;
+    return make_stack();
   }
-  char* const stack = free_.back();
+  const LaneStack stack = free_.back();
   free_.pop_back();
-  if constexpr (kThreadSanitizer) {
-    // A stack that served another lane must not remember that lane's writes. An order between the two
-    // lanes would hide races of their blocks; memory mapped afresh makes the sanitizer forget instead.
-    map(stack, kStackBytes, MAP_FIXED);
-  }
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(stack, kStackBytes);  // as its last lane left it
+  __asan_unpoison_memory_region(stack.memory, kStackBytes);  // as its last lane left it
 #endif
   return stack;
+}
+
+void StackPool::put_back(const LaneStack& stack) {
+  std::vector<LaneStack>& kept = kThreadSanitizer ? spent_ : free_;
+  if (free_.size() + spent_.size() < kMostKept) {
+    kept.push_back(stack);
+  } else {
+    unmake(stack);
+  }
+}
+
+void StackPool::end_launch() {
+  free_.insert(free_.end(), spent_.begin(), spent_.end());
+  spent_.clear();
 }
 
 void adopt_thread(Context& context) {
@@ -82,17 +101,10 @@ void adopt_thread(Context& context) {
   static_cast<void>(context);
 }
 
-void release_thread(Context& context) {
-#if !defined(__x86_64__)
-  delete static_cast<ucontext_t*>(context.portable);
-#endif
-  context = {};
-}
-
-void prepare(Context& context, char* stack, void (*entry)()) {
+void prepare(Context& context, const LaneStack& stack, void (*entry)()) {
 #if defined(__x86_64__)
-  auto* top = reinterpret_cast<void**>((reinterpret_cast<std::uintptr_t>(stack) + kStackBytes) &
-                                       ~std::uintptr_t{15});
+  auto* top = reinterpret_cast<void**>(
+      (reinterpret_cast<std::uintptr_t>(stack.memory) + kStackBytes) & ~std::uintptr_t{15});
   *--top = nullptr;  // where `entry` would return to
   *--top = reinterpret_cast<void*>(entry);
   for (int k = 0; k < kSavedRegisters; ++k) {
@@ -102,23 +114,18 @@ void prepare(Context& context, char* stack, void (*entry)()) {
 #else
   auto* portable = new ucontext_t;
   getcontext(portable);
-  portable->uc_stack.ss_sp = stack;
+  portable->uc_stack.ss_sp = stack.memory;
   portable->uc_stack.ss_size = kStackBytes;
   portable->uc_link = nullptr;
   makecontext(portable, entry, 0);
   context.portable = portable;
 #endif
-#if defined(__SANITIZE_THREAD__)
-  context.tsan_fiber = __tsan_create_fiber(0);
-#endif
-  context.asan_bottom = stack;
+  context.tsan_fiber = stack.tsan_fiber;
+  context.asan_bottom = stack.memory;
   context.asan_size = kStackBytes;
 }
 
 void forget(Context& context) {
-#if defined(__SANITIZE_THREAD__)
-  __tsan_destroy_fiber(context.tsan_fiber);
-#endif
 #if !defined(__x86_64__)
   delete static_cast<ucontext_t*>(context.portable);
 #endif

@@ -21,7 +21,14 @@ struct Context {
   std::size_t asan_size = 0;
 };
 
-/// Stacks not in use. One worker's.
+/// What one lane runs on.
+struct LaneStack {
+  char* memory = nullptr;      // [kStackBytes]
+  void* tsan_fiber = nullptr;  // whom the thread sanitizer takes it for
+};
+
+/// Lane stacks not in use. One worker's at a time, from launch to launch: making them is most of what a
+/// small launch costs.
 class StackPool {
  public:
   StackPool() = default;
@@ -29,20 +36,27 @@ class StackPool {
   StackPool& operator=(const StackPool&) = delete;
   ~StackPool();
 
-  [[nodiscard]] char* take();
-  void put_back(char* stack) { free_.push_back(stack); }
+  [[nodiscard]] LaneStack take();
+  void put_back(const LaneStack& stack);
+  /// The launch is over: all that its lanes did comes before what follows.
+  void end_launch();
 
  private:
-  std::vector<char*> free_;
+  static constexpr std::size_t kMostKept = 2048;  // the thread sanitizer has room for 8,000
+
+  std::vector<LaneStack> free_;
+  // Under the thread sanitizer, those of lanes that ended in this launch. Why not free: it would take
+  // the next lane for the one that ended, and miss races of their blocks.
+  std::vector<LaneStack> spent_;
 };
 
 /// The calling thread's own stack, to come back to.
 void adopt_thread(Context& context);
-void release_thread(Context& context);
 
 /// A stack that begins with `entry` when it is first switched to. `entry` calls `arrive` first, never
 /// returns, and ends with `leave`.
-void prepare(Context& context, char* stack, void (*entry)());
+void prepare(Context& context, const LaneStack& stack, void (*entry)());
+/// Nobody comes back to it.
 void forget(Context& context);
 
 /// Goes on in `to`; returns when somebody switches back to `from`.

@@ -31,6 +31,13 @@ std::byte* take_device_memory(std::size_t bytes) {
 }
 void give_device_memory(std::byte* memory) { ::operator delete(memory, kAlignment); }
 
+std::byte* take_shared_memory(std::size_t bytes) {
+  std::byte* const memory = take_device_memory(bytes);
+  std::memset(memory, 0, bytes);
+  return memory;
+}
+void give_shared_memory(std::byte* memory) { give_device_memory(memory); }
+
 void copy_to_device(std::byte* device, const void* host, std::size_t bytes) {
   if (bytes > 0) {
     std::memcpy(device, host, bytes);

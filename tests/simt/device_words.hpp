@@ -107,8 +107,9 @@ inline int __clz(int bits) { return std::countl_zero(static_cast<unsigned>(bits)
 inline int __clzll(long long bits) {
   return std::countl_zero(static_cast<unsigned long long>(bits));
 }
-inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+// Why no fence: lanes of one block run on one thread, and of weak memory nothing is shown.
+inline void __threadfence() { tenure::simt::preempt_point(); }
+inline void __threadfence_system() { tenure::simt::preempt_point(); }
 
 template <class Value>
 Value __ldg(const Value* place) {
@@ -118,6 +119,12 @@ template <class Value>
 Value __ldcg(const Value* place) {
   tenure::simt::preempt_point();
   return __atomic_load_n(place, __ATOMIC_RELAXED);
+}
+
+template <class Value>
+void __stcg(Value* place, std::type_identity_t<Value> value) {
+  tenure::simt::preempt_point();
+  __atomic_store_n(place, value, __ATOMIC_RELAXED);
 }
 
 // A type that is named, and not deduced, as CUDA's overloads do: atomicAdd(&word, 1u).

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -201,6 +202,42 @@ TEST_F(EmulatorTest, RunsALaunchWhenTheHookSays) {
   queue.front()();
 
   EXPECT_EQ(out[5], 5u);
+}
+
+// What the thread sanitizer has to see: it takes each lane for a thread of its own.
+class EmulatorRaceTest : public EmulatorTest {
+ protected:
+  void SetUp() override {
+    if (!kThreadSanitizer) {
+      GTEST_SKIP() << "races are reported under the thread sanitizer alone";
+    }
+  }
+  // The sanitizer's own code for a program that had a race.
+  static constexpr int kHadARace = 66;
+};
+
+TEST_F(EmulatorRaceTest, IsReportedBetweenLanesOfABlock) {
+  const auto run_and_exit = [&] {
+    static_cast<void>(launch(nullptr, 1, 256, reverse_without_barrier, out.data()));
+    std::exit(0);
+  };
+  EXPECT_EXIT(run_and_exit(), ::testing::ExitedWithCode(kHadARace), "data race");
+}
+
+__global__ void write_one_place(unsigned* out) {
+  if (threadIdx.x == 0) {
+    out[0] = blockIdx.x;
+  }
+}
+
+TEST_F(EmulatorRaceTest, IsReportedBetweenBlocksThatRanOneAfterTheOther) {
+  const auto run_and_exit = [&] {
+    options().resident = 1;
+    static_cast<void>(launch(nullptr, 3, 32, number_threads, out.data()));  // stacks were in use
+    static_cast<void>(launch(nullptr, 3, 32, write_one_place, out.data()));
+    std::exit(0);
+  };
+  EXPECT_EXIT(run_and_exit(), ::testing::ExitedWithCode(kHadARace), "data race");
 }
 
 // What stops the program.

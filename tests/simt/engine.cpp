@@ -77,7 +77,8 @@ Context& context_of_worker() {
   const Quiet quiet;
   return current_worker->own;
 }
-void lane_main() {
+// Why not watched: it is entered on each stack, and never left.
+__attribute__((no_sanitize("thread"))) void lane_main() {
   enter_lane();
   kernel_of_lane()();
   finish_lane();
@@ -141,16 +142,36 @@ class GridBarrier {
   std::barrier<Completion> barrier_;
 };
 
-/// Stacks outlive launches: mapping them is most of what a small launch costs.
-StackPool& stacks_of_thread() {
-  thread_local StackPool pool;
-  return pool;
+/// The pools that no worker holds. They outlive the workers, which end with their launch.
+class PoolStore {
+ public:
+  [[nodiscard]] std::unique_ptr<StackPool> take() {
+    const std::scoped_lock lock(mutex_);
+    if (pools_.empty()) {
+      return std::make_unique<StackPool>();
+    }
+    std::unique_ptr<StackPool> pool = std::move(pools_.back());
+    pools_.pop_back();
+    return pool;
+  }
+  void put_back(std::unique_ptr<StackPool> pool) {
+    const std::scoped_lock lock(mutex_);
+    pools_.push_back(std::move(pool));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<StackPool>> pools_;  // guarded by mutex_
+};
+PoolStore& pool_store() {
+  static PoolStore store;
+  return store;
 }
 
 class WorkerRun {
  public:
-  WorkerRun(Launch& launch, GridBarrier& grid, unsigned number, unsigned workers)
-      : launch_(launch), grid_(grid), number_(number), workers_(workers) {}
+  WorkerRun(Launch& launch, GridBarrier& grid, StackPool& stacks, unsigned number, unsigned workers)
+      : launch_(launch), grid_(grid), number_(number), workers_(workers), stacks_(stacks) {}
 
   void operator()() {
     const Quiet quiet;
@@ -179,7 +200,7 @@ class WorkerRun {
       grid_.leave();
     }
     current_worker = nullptr;
-    release_thread(worker_.own);
+    forget(worker_.own);
   }
 
  private:
@@ -207,8 +228,7 @@ class WorkerRun {
     return (launch_.blocks - number_ + workers_ - 1) / workers_;
   }
   void begin(unsigned index) {
-    blocks_.push_back(
-        std::make_unique<Block>(index, launch_.threads, stacks_of_thread(), lane_main));
+    blocks_.push_back(std::make_unique<Block>(index, launch_.threads, stacks_, lane_main));
   }
 
   void pass_grid_barrier() {
@@ -225,6 +245,7 @@ class WorkerRun {
   GridBarrier& grid_;
   unsigned number_;
   unsigned workers_;
+  StackPool& stacks_;
   Worker worker_;
   std::vector<std::unique_ptr<Block>> blocks_;
   unsigned admitted_ = 0;
@@ -253,11 +274,22 @@ void run(unsigned blocks, unsigned threads, Cooperation cooperation,
   Launch launch{blocks, threads, cooperation, kernel};
   const unsigned workers = std::clamp(options().workers, 1u, blocks);
   GridBarrier grid(workers);
-  std::vector<std::jthread> others;
-  for (unsigned number = 1; number < workers; ++number) {
-    others.emplace_back([&, number] { WorkerRun(launch, grid, number, workers)(); });
+  std::vector<std::unique_ptr<StackPool>> pools(workers);
+  {
+    const auto work = [&](unsigned number) {
+      pools[number] = pool_store().take();
+      WorkerRun(launch, grid, *pools[number], number, workers)();
+    };
+    std::vector<std::jthread> others;
+    for (unsigned number = 1; number < workers; ++number) {
+      others.emplace_back(work, number);
+    }
+    work(0);
   }
-  WorkerRun(launch, grid, 0, workers)();
+  for (std::unique_ptr<StackPool>& pool : pools) {
+    pool->end_launch();
+    pool_store().put_back(std::move(pool));
+  }
 }
 
 unsigned thread_index() {

@@ -60,6 +60,7 @@ class CopyingMarker final : public Marker {
   bool advance(std::uint64_t budget) override { return serial_.advance(budget); }
   void add(std::span<const ObjectIndex> objects) override { serial_.add(objects); }
   MarkStats complete() override { return serial_.complete(); }
+  [[nodiscard]] bool keeps_copy() const override { return true; }
 
   [[nodiscard]] std::uint64_t cards_copied() const { return cards_copied_; }
   [[nodiscard]] std::uint64_t regions_copied() const { return regions_copied_; }

@@ -33,6 +33,8 @@ struct HeapArrays {
 /// A heap of one shape, drawn from a seed.
 class RandomHeap {
  public:
+  static constexpr std::uint32_t kHeapRegions = 6;
+
   RandomHeap(Shape shape, std::uint64_t seed, std::uint32_t objects = 300)
       : random_(seed),
         words_(std::size_t{2} * kHeapRegions * kGranulesPerRegion),
@@ -100,7 +102,6 @@ class RandomHeap {
 
  private:
   static constexpr HeapId kOwn{1};
-  static constexpr std::uint32_t kHeapRegions = 6;
   static constexpr std::uint32_t kLeafRegion = 2;
   static constexpr std::uint32_t kForeignRegion = 3;
   static constexpr std::uint32_t kYoungRegion = 4;

@@ -1,6 +1,9 @@
 #include "core/gc/parallel_marker.hpp"
 
+#include <algorithm>
 #include <array>
+#include <numeric>
+#include <random>
 #include <thread>
 
 #include "tests/contract/marker_contract.hpp"
@@ -24,6 +27,67 @@ class MarkerOf : public Marker {
 using ParallelMarkers = ::testing::Types<MarkerOf<1>, MarkerOf<2>, MarkerOf<5>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Parallel, MarkerContract, ParallelMarkers);
 INSTANTIATE_TYPED_TEST_SUITE_P(Parallel, MarkerScaleContract, ParallelMarkers);
+
+// A tree, each object's children far from it: as many spans as there are.
+PlainGraph spread_tree(std::uint32_t objects) {
+  PlainGraph tree(objects, 2);
+  std::vector<std::uint32_t> order(objects);
+  std::iota(order.begin(), order.end(), 0u);
+  std::shuffle(order.begin() + 1, order.end(), std::mt19937_64(3));
+  for (std::uint32_t k = 1; k < objects; ++k) {
+    tree.set_slot(tree.object(order[(k - 1) / 2]), (k - 1) % 2, tree.object(order[k]));
+  }
+  return tree;
+}
+
+TEST(ParallelMarker, SharesTheSpansThatOneRootLeadsTo) {
+  constexpr std::uint32_t kObjects = 600'000 / kShare;
+  PlainGraph tree = spread_tree(kObjects);
+  const ObjectIndex root = tree.object(0);
+  Team team(2);
+  ParallelMarker marker(team);
+
+  marker.begin(tree.job({&root, 1}));
+
+  EXPECT_EQ(marker.complete().objects, kObjects);
+  EXPECT_GT(marker.steals(), 0u) << "one member did all";
+}
+
+TEST(ParallelMarker, LeavesAListToWhoeverFollowsIt) {
+  constexpr std::uint32_t kObjects = 400'000 / kShare;
+  PlainGraph list(kObjects, 1);
+  std::vector<std::uint32_t> order(kObjects);
+  std::iota(order.begin(), order.end(), 0u);
+  std::shuffle(order.begin(), order.end(), std::mt19937_64(4));
+  for (std::uint32_t k = 0; k + 1 < kObjects; ++k) {
+    list.set_slot(list.object(order[k]), 0, list.object(order[k + 1]));
+  }
+  const ObjectIndex root = list.object(order[0]);
+  Team team(2);
+  ParallelMarker marker(team);
+
+  marker.begin(list.job({&root, 1}));
+
+  EXPECT_EQ(marker.complete().objects, kObjects);
+  EXPECT_LT(marker.steals(), kObjects / 100);
+}
+
+TEST(ParallelMarker, CallsNobodyWhereThereIsNothingToRead) {
+  PlainGraph tree = spread_tree(1000);
+  const ObjectIndex root = tree.object(0);
+  Team team(2);
+  ParallelMarker marker(team);
+  marker.begin(tree.job({&root, 1}));
+  ASSERT_TRUE(marker.advance(Marker::kNoBudget));
+  const std::uint64_t before = marker.team_runs();
+
+  for (int k = 0; k < 10; ++k) {  // as weak maps and finalizers ask, round after round
+    marker.add({&root, 1});
+    EXPECT_TRUE(marker.advance(Marker::kNoBudget));
+  }
+
+  EXPECT_EQ(marker.team_runs(), before);
+}
 
 TEST(StealableSpanQueue, GivesEachSpanToOneTakerWhileItGrows) {
   constexpr std::uint32_t kPushed = 200'000;

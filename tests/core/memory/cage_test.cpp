@@ -1,6 +1,7 @@
 #include "core/memory/cage.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -58,6 +59,55 @@ TEST_F(CageTest, HandsOutMemoryThatCanBeWrittenToItsLastByte) {
 
   EXPECT_EQ(std::to_integer<int>(memory(run)[kBytes - 1]), 0xAB);
   cage.give_back(run);
+}
+
+// Whether the system has memory behind a region's first and last page.
+bool has_memory(std::byte* region) {
+  unsigned char first = 0;
+  unsigned char last = 0;
+  const std::size_t page = host_platform().page_size().count();
+  const std::size_t size = std::size_t{kGranulesPerRegion} * kGranuleBytes;
+  EXPECT_EQ(mincore(region, page, &first), 0);
+  EXPECT_EQ(mincore(region + size - page, page, &last), 0);
+  return (first & 1) != 0 && (last & 1) != 0;
+}
+
+TEST_F(CageTest, HasMemoryBehindTheNextFreeRegions) {
+  cage.discard_free();
+  const RegionRun next = take(3);  // where the next three will be
+  cage.give_back(next);
+  cage.discard_free();
+
+  int calls = 0;
+  while (!cage.populate_free(3)) {
+    ++calls;
+  }
+
+  if (!has_memory(memory(next))) {
+    GTEST_SKIP() << "this system populates no pages (Linux before 5.14)";
+  }
+  EXPECT_EQ(calls, 2) << "one region a call";
+  EXPECT_TRUE(has_memory(memory({next.first + 1, 1})));
+  EXPECT_TRUE(has_memory(memory({next.first + 2, 1})));
+  EXPECT_EQ(cage.discard_free(), Bytes{3 * std::uint64_t{kGranulesPerRegion} * kGranuleBytes})
+      << "and gives it back where nobody came";
+}
+
+TEST_F(CageTest, CountsRegionsThatNobodyHadUsed) {
+  cage.discard_free();
+  const std::uint64_t before = cage.taken_fresh();
+
+  const RegionRun first = take(2);
+  EXPECT_EQ(cage.taken_fresh(), before + 2);
+  cage.give_back(first);
+  const RegionRun again = take(2);
+  EXPECT_EQ(cage.taken_fresh(), before + 2) << "used before";
+  cage.give_back(again);
+
+  cage.discard_free();
+  (void)cage.populate_free(1);
+  cage.give_back(take(1));
+  EXPECT_EQ(cage.taken_fresh(), before + 3) << "got ready, and not used";
 }
 
 TEST_F(CageTest, FillsHolesFromTheLowestPlace) {
