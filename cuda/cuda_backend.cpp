@@ -81,7 +81,8 @@ Result<void> CudaBackend::start() {
     return scope.failure();
   }
   if (driver_.can_map()) {
-    const Result<Bytes> granule = mapping_.open(options_.device);
+    // Why not smaller: each granule is a mapping of its own.
+    const Result<Bytes> granule = mapping_.open(options_.device, kHugePage);
     if (!granule) {
       return granule.failure();
     }

@@ -15,7 +15,7 @@ CUdeviceptr place_of(const std::byte* base) { return reinterpret_cast<std::uintp
 
 }  // namespace
 
-Result<Bytes> DeviceMapping::open(int device) {
+Result<Bytes> DeviceMapping::open(int device, Bytes at_least) {
   int is_supported = 0;
   if (std::optional<Error> fault = health_.take(
           driver_.device_attribute(&is_supported,
@@ -35,8 +35,7 @@ Result<Bytes> DeviceMapping::open(int device) {
           "cuMemGetAllocationGranularity")) {
     return *fault;
   }
-  // Why not smaller: each granule is a mapping of its own.
-  granule_ = std::max(Bytes{granularity}, kHugePage);
+  granule_ = std::max(Bytes{granularity}, at_least);
   return granule_;
 }
 

@@ -10,6 +10,9 @@
 
 #include "core/payload/pool.hpp"
 #include "cuda/cuda_backend.hpp"
+#include "cuda/driver.hpp"
+#include "cuda/health.hpp"
+#include "cuda/mapping.hpp"
 #include "cuda/probe.hpp"
 #include "tenure/tenure.hpp"
 #include "tests/contract/backend_contract.hpp"
@@ -107,6 +110,31 @@ TEST_F(CudaDeviceTest, GrowsByManyGranulesAtOnce) {
   RecordProperty("map_512MiB_us", static_cast<int>(map * 1000));
   RecordProperty("cudaMalloc_512MiB_us", static_cast<int>(rival * 1000));
   backend->release(range);
+}
+
+// What the size of granules costs and saves: small ones can be mapped elsewhere one by one.
+TEST_F(CudaDeviceTest, MapsInGranulesOfSeveralSizes) {
+  if (!backend->traits(MemoryKind::kDevice).can_map) GTEST_SKIP() << "it maps no memory";
+  const Driver driver = value_or_throw(load_driver());
+  DeviceHealth health("cuda:0");
+  const Result<ContextScope> scope = backend->enter("map");
+  const Bytes size = 512_MiB;
+  for (const Bytes granule : {2_MiB, 8_MiB, 32_MiB, 128_MiB}) {
+    DeviceMapping mapping(driver, health);
+    ASSERT_EQ(value_or_throw(mapping.open(0, granule)), granule);
+    std::byte* const base = value_or_throw(mapping.reserve(size));
+    const double map = milliseconds([&] {
+      const Result<void> mapped = mapping.map(base, size);
+      ASSERT_TRUE(mapped.ok()) << mapped.failure().message;
+    });
+    ASSERT_EQ(cudaMemset(base, 1, size.count()), cudaSuccess);
+    ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    const double unmap = milliseconds([&] { mapping.unmap(base, size); });
+    mapping.release(base, size);
+    std::printf("granules of %s: map of %s %.2f ms, unmap %.2f ms\n", to_string(granule).c_str(),
+                to_string(size).c_str(), map, unmap);
+  }
+  EXPECT_FALSE(health.is_lost());
 }
 
 TEST_F(CudaDeviceTest, CopiesFromPinnedMemoryWithoutTheHostWaiting) {
