@@ -82,9 +82,9 @@ __global__ void __launch_bounds__(kSizeClasses)
   const ClassCounts total = total_of(state, threadIdx.x);
   const Count live = live_of(state, threadIdx.x, total);
   raise_top_peak(arena);
-  const Count version = __ldcg(&report->version);
-  __syncwarp();  // all have read the version
+  Count version = 0;  // lane 0's
   if (threadIdx.x == 0) {
+    version = __ldcg(&report->version);
     __stcg(&report->version, version + 1);
   }
   __threadfence_system();  // the host sees an odd version before it sees anything new

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Removes each barrier and each fence of the kernels in turn, in a scratch copy, and says which test
 noticed, and how. One that nobody misses is redundant, badly tested, or of a kind that the emulator
-cannot show; the table in docs/design.md says which.
+cannot show; the table in docs/kernels.md says which.
 
-Usage: mutate_kernels.py [--folder FOLDER] [--only TEXT]
+Usage: mutate_kernels.py [--folder FOLDER] [--only EXPRESSION]
 
 Needs g++ and GoogleTest, no CUDA toolkit. Each mutant is run in order and in drawn orders of lanes,
 and, where that shows nothing, under the thread sanitizer.
@@ -19,8 +19,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPIED = ("core", "include", "kernels", "tests/kernels", "tests/simt", "tests/support")
 MUTATED = ("kernels/*.cuh", "include/tenure/device/*.cuh")
-WORDS = re.compile(r"(?P<word>__syncthreads|__syncwarp|__threadfence|__threadfence_system|device::grid_barrier)"
-                   r"\(\);|(?P<either>__syncthreads_or)\(")
+WORDS = re.compile(r"(?P<word>__syncthreads|__syncwarp|__threadfence|__threadfence_system|"
+                   r"device::grid_barrier)\(\);|(?P<either>__syncthreads_or)\(")
 # What has the kernels inside, and is compiled anew for each mutant.
 WITH_KERNELS = ("tests/simt/launch_emulated.cpp", "tests/simt/arena_probe.cpp")
 WITHOUT = ("tests/simt/block.cpp", "tests/simt/context.cpp", "tests/simt/engine.cpp",
@@ -50,6 +50,10 @@ def line_of(text, place):
     return text.count("\n", 0, place) + 1
 
 
+def name_of_place(file, start):
+    return f"{file.name}:{line_of(file.read_text(), start)}"
+
+
 class Build:
     """One kind of program: objects that stay, and those that a mutant changes."""
 
@@ -59,8 +63,9 @@ class Build:
 
     def compile(self, source):
         output = self.folder / f"{self.kind}.{pathlib.Path(source).stem}.o"
-        subprocess.run(["g++", "-std=c++20", "-pthread", *KINDS[self.kind], "-DTENURE_VERIFY=0", "-I", "include",
-                        "-I", ".", "-I", "tests/simt", "-c", source, "-o", str(output)],
+        subprocess.run(["g++", "-std=c++20", "-pthread", *KINDS[self.kind], "-DTENURE_VERIFY=0",
+                        "-I", "include", "-I", ".", "-I", "tests/simt", "-c", source,
+                        "-o", str(output)],
                        cwd=self.folder, check=True)
         return str(output)
 
@@ -105,7 +110,8 @@ def last_test(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build" / "mutants")
-    parser.add_argument("--only", default="", help="places, as file:line, that hold this")
+    parser.add_argument("--only", default="",
+                        help="a regular expression: the places, as file:line, that match")
     options = parser.parse_args()
     folder = options.folder.resolve()
     for name in COPIED:
@@ -118,7 +124,7 @@ def main():
             print(f"without a change, {build.kind}: {seen[0]}: {seen[1]}")
             return 1
     places = [place for place in places_of(folder)
-              if options.only in f"{place[0].name}:{line_of(place[0].read_text(), place[1])}"]
+              if re.search(options.only, name_of_place(place[0], place[1]))]
     print("| place | word | noticed by | as |\n|---|---|---|---|", flush=True)
     missed = 0
     for file, start, end, instead, word in places:
