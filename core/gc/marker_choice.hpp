@@ -13,9 +13,11 @@ enum class MarkingSide : std::uint8_t { kHost, kDevice };
 /// threads  stopped world
 class MarkingChoice {
  public:
-  /// Below so many objects a marking is over before a device has begun. Not measured.
+  /// Below so many objects a marking is over before a device has begun: 10^6 take 16 cores 2 to 9 ms.
+  /// Source: `gpu_checks`, marking, on an H200.
   static constexpr std::uint64_t kFewObjects = 100'000;
-  /// A device that was never asked is tried from so many on. Not measured.
+  /// A device that was never asked is tried from so many on. There 10^6 objects were marked 1.6 to 5
+  /// times as fast as by 16 cores with all of them shipped, 4 to 19 times with the copy in place.
   static constexpr std::uint64_t kWorthATry = 300'000;
 
   /// Who is to mark a heap of about so many live objects. The device is tried once where it is not

@@ -3,7 +3,10 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
 #include <memory>
+#include <thread>
 
 #include "cuda/cuda_backend.hpp"
 #include "tests/contract/backend_contract.hpp"
@@ -155,11 +158,45 @@ TEST_F(CudaBackendTest, GivesBackWhatWasNeverReleased) {
        {MemoryKind::kHost, MemoryKind::kDevice, MemoryKind::kUnified, MemoryKind::kPinned}) {
     ASSERT_TRUE(backend->allocate(kind, 2_MiB).ok());
   }
+  std::byte* const used = range.base + (2_MiB).count();
+  ASSERT_TRUE(backend->fill(StreamId::kDefault, used, std::byte{1}, 4_MiB).ok());  // in flight
 
   backend.reset();
 
   EXPECT_EQ(substitute::held(), substitute::Held{}) << to_string(substitute::held());
   EXPECT_TRUE(substitute::misuses().empty());
+}
+
+// A copy from plain memory reads it when it is put on the stream: one that comes behind a fill by
+// another thread has to let that one end first.
+TEST_F(CudaBackendTest, ReadsPlainMemoryBehindTheFillOfAnotherThread) {
+  open({});
+  const StreamId gate = *backend->make_stream();
+  const StreamId stream = *backend->make_stream();
+  std::byte* const plain = *backend->allocate(MemoryKind::kHost, 2_MiB);
+  std::byte* const device = *backend->allocate(MemoryKind::kDevice, 2_MiB);
+  plain[0] = std::byte{0};
+  std::promise<void> reached;
+  std::promise<void> opened;
+  ASSERT_EQ(substitute::enqueue(*backend->native(gate),
+                                [&] {
+                                  reached.set_value();
+                                  opened.get_future().wait();
+                                }),
+            cudaSuccess);
+  ASSERT_TRUE(backend->wait(stream, *backend->record(gate)).ok());
+
+  std::thread fills([&] { EXPECT_TRUE(backend->fill(stream, plain, std::byte{7}, 1_KiB).ok()); });
+  reached.get_future().wait();  // the fill is on the stream, and waits
+  std::thread copies([&] { EXPECT_TRUE(backend->copy(stream, device, plain, 1_KiB).ok()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // long enough to go wrong
+  opened.set_value();
+  fills.join();
+  copies.join();
+
+  std::byte seen{};
+  ASSERT_TRUE(backend->copy(stream, &seen, device, 1_B).ok());
+  EXPECT_EQ(seen, std::byte{7});
 }
 
 // --- streams and devices ----------------------------------------------------------------------
@@ -180,6 +217,22 @@ TEST_F(CudaBackendTest, OrdersStreamsByAWaitInEveryOrderOfTheDevice) {
 
     EXPECT_EQ(pinned[0], std::byte{9}) << "seed " << seed;
   }
+}
+
+TEST_F(CudaBackendTest, ReachesNothingThatTheDeviceHasNot) {
+  open({});
+  std::byte* const device = *backend->allocate(MemoryKind::kDevice, 2_MiB);
+  ASSERT_TRUE(backend->fill(StreamId::kDefault, device, std::byte{1}, 2_MiB).ok());
+  const StreamEvent first = *backend->record(StreamId::kDefault);
+  ASSERT_TRUE(backend->fill(StreamId::kDefault, device, std::byte{2}, 2_MiB).ok());
+  const StreamEvent second = *backend->record(StreamId::kDefault);
+
+  EXPECT_EQ(backend->reached(StreamId::kDefault), 0u);  // asking has the substitute do one work
+  ASSERT_TRUE(backend->synchronize(first).ok());
+  EXPECT_EQ(backend->reached(StreamId::kDefault), first.sequence);
+  ASSERT_TRUE(substitute::run_all());
+  EXPECT_EQ(backend->reached(StreamId::kDefault), second.sequence);
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
 }
 
 TEST_F(CudaBackendTest, UsesEventsAgain) {
