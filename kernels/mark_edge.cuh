@@ -25,12 +25,15 @@ __device__ __forceinline__ bool is_marked_now(const MarkView& view, ObjectIndex 
   return (__ldcg(&view.heap.marks[bit / 32]) >> (bit % 32) & 1) != 0;
 }
 
-// True for exactly one of the lanes that reach the object.
-__device__ __forceinline__ bool claim(const MarkView& view, ObjectIndex object) {
-  // Why a load first: most objects reached are marked already, and a stale 0 does no harm.
+// Sets the bit. True for exactly one of the lanes that reach the object.
+__device__ __forceinline__ bool flip(const MarkView& view, ObjectIndex object) {
   const std::uint32_t bit = 1u << (mark_bit(object) % 32);
-  std::uint32_t* const word = &view.heap.marks[mark_bit(object) / 32];
-  return (__ldcg(word) & bit) == 0 && (atomicOr(word, bit) & bit) == 0;
+  return (atomicOr(&view.heap.marks[mark_bit(object) / 32], bit) & bit) == 0;
+}
+
+// The same. Why a load first: most objects reached are marked already, and a stale 0 does no harm.
+__device__ __forceinline__ bool claim(const MarkView& view, ObjectIndex object) {
+  return !is_marked_now(view, object) && flip(view, object);
 }
 
 /// Objects with more references are not followed: a lane would read them alone.
@@ -68,7 +71,7 @@ __device__ __forceinline__ bool chase(const MarkView& view, ObjectIndex& object,
       }
     }
     tally.references += references;
-    if (next == ObjectIndex::kNull || !claim(view, next)) {
+    if (next == ObjectIndex::kNull || !flip(view, next)) {  // it was just seen unmarked
       return false;
     }
     ++tally.objects;

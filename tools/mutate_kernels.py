@@ -26,7 +26,8 @@ WITH_KERNELS = ("tests/simt/launch_emulated.cpp", "tests/simt/arena_probe.cpp")
 WITHOUT = ("tests/simt/block.cpp", "tests/simt/context.cpp", "tests/simt/engine.cpp",
            "tests/simt/launch_hook.cpp", "tests/simt/device_memory.cpp",
            "core/model/serial_marker.cpp", "core/base/check.cpp", "tests/kernels/arena_test.cpp",
-           "tests/kernels/heap_test.cpp", "tests/kernels/mark_test.cpp")
+           "tests/kernels/heap_test.cpp", "tests/kernels/mark_test.cpp",
+           "tests/simt/arena_report_test.cpp")
 KINDS = {
     "plain": ["-O2", "-DTENURE_TEST_SHARE=1"],
     "tsan": ["-O1", "-g1", "-fsanitize=thread", "-DTENURE_TEST_SHARE=50"],

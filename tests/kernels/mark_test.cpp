@@ -138,6 +138,27 @@ TEST_F(MarkTest, ReadsBigArraysWithMoreThanATile) {
   }
 }
 
+// A tree of big arrays: one block reads several in a row, and each has children that no other has.
+TEST_F(MarkTest, ReadsBigArraysOneAfterTheOther) {
+  constexpr std::uint32_t kArrays = 60;
+  constexpr std::uint32_t kFanOut = 5;
+  for (unsigned seed = 1; seed <= 5; ++seed) {
+    use_order(seed);
+    PlainGraph tree(kArrays, kernels::kBigObject + 1);
+    for (std::uint32_t k = 1; k < kArrays; ++k) {
+      const std::uint32_t slot = (k - 1) % kFanOut * kernels::kBigObject / kFanOut;
+      tree.set_slot(tree.object((k - 1) / kFanOut), slot, tree.object(k));
+    }
+    DeviceMarking marking(tree.arrays(), kAmple, 1);
+    const ObjectIndex root = tree.object(0);
+
+    marking.mark({&root, 1});
+
+    ASSERT_EQ(marking.counters().objects, kArrays) << "seed " << seed;
+    ASSERT_EQ(marking.counters().big_objects, kArrays) << "seed " << seed;
+  }
+}
+
 TEST_F(MarkTest, SpreadsAHugeArrayOverTheGrid) {
   constexpr std::uint32_t kSlots = kernels::kBigObject * 40;
   constexpr std::uint32_t kObjects = 3000;

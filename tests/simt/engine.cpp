@@ -369,6 +369,9 @@ void* shared(const void* name, std::size_t bytes, std::size_t alignment) {
 void preempt_point() {
   const Quiet quiet;
   Worker& worker = *current_worker;
+  if (options().observer) {
+    options().observer();
+  }
   const unsigned one_in = options().preempt;
   ++worker.turn;
   if ((one_in != 0 && worker.random() % one_in == 0) || worker.turn > kLongestTurn) {

@@ -21,6 +21,8 @@ struct Options {
   unsigned resident = 2;
   std::uint64_t seed = 0;  // 0: lanes in order; else in an order drawn from it
   unsigned preempt = 0;    // one in so many atomics gives way to another lane; 0: none
+  /// Called before each atomic, fence, and access past the first cache: what the host sees then.
+  std::function<void()> observer = {};
 };
 [[nodiscard]] Options& options();
 
