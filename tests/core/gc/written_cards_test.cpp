@@ -70,15 +70,48 @@ TEST_F(WrittenCardsTest, TellsOfObjectsBornOldAmongOthers) {
   EXPECT_GT(copying.cards_copied(), 0u);
 }
 
-TEST_F(WrittenCardsTest, TellsOfSlotsThatFollowedAPromotion) {
+TEST_F(WrittenCardsTest, TellsOfBlocksThatWereFreeInARegionOfOthers) {
   root(0) = make_old(2);
   (void)collect_by_copy();
-  store(root(0), 0, make(2));
-  (void)collect_young();  // survivor: the slot is rewritten, and its card stays remembered
-  (void)collect_by_copy();
-  (void)collect_young();
+  root(1) = make_old(6, 4);                 // of another size: in a block of its own
+  slots_of(root(1))[5] = make_old(20, 11);  // as a constructor stores, without a barrier
 
-  EXPECT_EQ(collect_by_copy().objects_marked, 2u);
+  EXPECT_EQ(collect_by_copy().objects_marked, 3u);
+
+  EXPECT_EQ(copying.regions_copied(), 0u);
+}
+
+// Where a large object died in the marking before, another is made.
+TEST_F(WrittenCardsTest, TellsOfRunsThatAreUsedAgain) {
+  for (const std::uint32_t slots : {8'000u, 70'000u}) {  // blocks of a region; regions
+    root(1) = make_old(2);                               // keeps the blocks' region
+    root(0) = make_old(slots, slots);
+    const ObjectIndex first = root(0);
+    std::fill_n(slots_of(first), slots, ObjectIndex::kNull);
+    (void)collect_by_copy();
+    root(0) = ObjectIndex::kNull;
+    (void)collect_by_copy();
+    root(0) = make_old(slots, slots);
+    ASSERT_EQ(root(0), first) << "the place was not used again";
+    std::fill_n(slots_of(first), slots, ObjectIndex::kNull);
+    slots_of(first)[slots - 1] = make_old(2);
+
+    EXPECT_EQ(collect_by_copy().objects_marked, 3u) << slots;
+    EXPECT_EQ(copying.regions_copied(), 0u) << slots;
+  }
+}
+
+TEST_F(WrittenCardsTest, TellsOfSlotsThatFollowedAPromotion) {
+  root(0) = make_old(6, 4);  // of another size: the child will not lie beside it
+  const ObjectIndex child = make(2);
+  std::fill_n(slots_of(child), 2, ObjectIndex::kNull);
+  store(root(0), 0, child);
+  {
+    const Pin pin(*this, child);
+    EXPECT_EQ(collect_by_copy().objects_marked, 1u);  // the child stays young
+  }
+
+  EXPECT_EQ(collect_by_copy().objects_marked, 2u);  // its slot is rewritten, and nobody stored
 }
 
 TEST_F(WrittenCardsTest, TellsOfLargeObjects) {
