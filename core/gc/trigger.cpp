@@ -18,7 +18,14 @@ std::uint64_t Trigger::turn_after(std::uint64_t collection, std::uint32_t genera
 }
 
 bool Trigger::has_grown(Bytes old_used) const {
-  return old_used > old_live_ && (old_used - old_live_) * kWorthAPart >= sizing_.room(old_live_);
+  return old_used > old_live_ && (old_used - old_live_) * kWorthAPart >= room(old_live_);
+}
+
+// Why half: what comes while a cycle is under way needs room too. Past the heap's limit there would be
+// no cycle, but one stop for all of it when nothing fits any more.
+Bytes Trigger::room(Bytes live) const {
+  const Bytes free = options_.heap_limit > live ? options_.heap_limit - live : Bytes{};
+  return std::min(sizing_.room(live), free / 2);
 }
 
 Verdict Trigger::judge(const std::array<Bytes, kMaxGenerations>& used) const {
@@ -66,7 +73,7 @@ void Trigger::learn(const Verdict& verdict, const CollectionReport& report, Byte
 
 void Trigger::learn_settled(Bytes old_used) {
   old_live_ = old_used;
-  old_limit_ = std::max(options_.old_start, old_used + sizing_.room(old_used));
+  old_limit_ = std::max(options_.old_start, old_used + room(old_used));
 }
 
 }  // namespace tenure

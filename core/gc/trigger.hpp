@@ -16,7 +16,8 @@ struct TriggerOptions {
   std::uint32_t generations = 3;
   PerGeneration collection_ratio = 0;  // young collections to a turn; 0: no turns
   Bytes nursery;
-  Bytes old_start;  // the oldest generation's first limit
+  Bytes old_start;                // the oldest generation's first limit
+  Bytes heap_limit = kUnlimited;  // of all generations
 };
 
 /// What a collection is to take, and why.
@@ -69,6 +70,7 @@ class Trigger {
   }
   [[nodiscard]] std::uint64_t turn_after(std::uint64_t collection, std::uint32_t generation) const;
   [[nodiscard]] bool has_grown(Bytes old_used) const;
+  [[nodiscard]] Bytes room(Bytes live) const;
 
   // The oldest generation's turn waits until a quarter of its room is used up. Why: each turn marks
   // all that lives, so that a large heap at rest would be marked over and over. Source: the

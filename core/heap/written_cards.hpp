@@ -36,7 +36,7 @@ class WrittenCards {
   /// Blocks [first, first + count) were handed out: anything may be written there until the next
   /// stop. Anyone.
   void add_blocks(std::uint32_t first, std::uint32_t count) {
-    if (follows_) {
+    if (follows_ && !lost_) {  // both change in stops alone
       const std::scoped_lock lock(mutex_);
       blocks_.push_back({first, count});
     }

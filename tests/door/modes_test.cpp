@@ -214,6 +214,26 @@ TEST(Modes, IncrementalMarksInSlicesWithoutAThread) {
   EXPECT_LE(during, before);
 }
 
+TEST(Modes, TouchMemoryAheadOnAThreadWhereTheHeapGrows) {
+  std::thread([] {}).join();  // a sanitizer starts a thread of its own with the first
+  for (const Mode mode : {Mode::kManual, Mode::kAutomatic}) {
+    const std::size_t before = threads_of_process();
+    Config config = load(mode);
+    config.gc_workers = 1;
+    Runtime runtime = value_or_throw(Runtime::open(config));
+    runtime.trim();  // regions that earlier tests used are as good as fresh
+    {
+      Mutator mutator(runtime);
+      const Lists lists(mutator, 2500, 5);
+      (void)value_or_throw(runtime.collect(Collect::kFull));
+      (void)value_or_throw(runtime.collect(Collect::kFull));
+      EXPECT_EQ(threads_of_process(), before + (mode == Mode::kAutomatic ? 1 : 0));
+    }
+    runtime.close();
+    EXPECT_TRUE(comes_down_to(before));
+  }
+}
+
 TEST(Modes, ConcurrentMarksOnAThreadWhileMutatorsAllocate) {
   std::thread([] {}).join();  // a sanitizer starts a thread of its own with the first
   const std::size_t before = threads_of_process();

@@ -162,6 +162,18 @@ TEST(Trigger, LetsTheOldestDoubleAfterAFullCollection) {
   EXPECT_EQ(trigger.old_limit(), 40_MiB);
 }
 
+TEST(Trigger, LeavesHalfOfWhatTheHeapMayStillTakeToACycle) {
+  TriggerOptions small = options();
+  small.heap_limit = 64_MiB;
+  Trigger trigger(small);
+
+  trigger.learn({3, CollectionTrigger::kExplicitRequest}, full(), 40_MiB);
+  EXPECT_EQ(trigger.old_limit(), 52_MiB);
+
+  trigger.learn({3, CollectionTrigger::kExplicitRequest}, full(), 70_MiB);  // held by other means
+  EXPECT_EQ(trigger.old_limit(), 70_MiB);
+}
+
 TEST(Trigger, MeasuresByWhatWasSettledOnceThatIsKnown) {
   Turns turns({1, 0, 50});
   turns.trigger.learn({2, CollectionTrigger::kPeriodic}, full(), 32_MiB);
