@@ -100,6 +100,9 @@ class PayloadPool {
   /// Bytes leased now, as rounded.
   [[nodiscard]] Bytes leased();
 
+  /// The most bytes that may be mapped: the budget, or the backend's capacity.
+  [[nodiscard]] Bytes limit() const { return Bytes{limit_}; }
+
   [[nodiscard]] MemoryKind kind() const { return kind_; }
   [[nodiscard]] PoolStatistics statistics();
 

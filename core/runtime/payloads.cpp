@@ -1,5 +1,5 @@
-// Payload memory from inside: which pool, when to collect before it grows, and the ladder that is
-// climbed where it has none. What the pool answers it never calls for: the collecting is done here.
+// Payload memory from inside: which pool, and when to collect before it grows. What the pool answers
+// it never calls for: the collecting is done here. Where it has no room, `pressure.cpp` goes on.
 #include <string>
 #include <utility>
 
@@ -58,7 +58,11 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
     }
   }
   Result<PayloadLease> grown = pool.lease(size, options.stream, options.site, Effort::kGrow);
-  if (grown || !is_scarcity(grown.failure()) || !pool.can_ever_fit(size)) {
+  if (grown) {
+    note_growth(self, pool);
+    return grown;
+  }
+  if (!is_scarcity(grown.failure()) || !pool.can_ever_fit(size)) {
     return grown;
   }
   return climb(self, pool, size, options, grown.failure());
@@ -70,7 +74,8 @@ PayloadAdvice RuntimeState::advise(PayloadPool& pool) {
   }
   const Bytes leased = pool.leased();
   const std::scoped_lock lock(trigger_mutex_);
-  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased);
+  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased,
+                                 host_platform().now_ns());
 }
 
 Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
@@ -79,55 +84,21 @@ Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
   const CollectionReport report =
       conductor_->collect(self, last, CollectionTrigger::kDevicePressure);
   const std::scoped_lock lock(trigger_mutex_);
+  const PayloadTrigger::Outcome outcome{.owned = owned,
+                                        .retired = report.payload_bytes_retired,
+                                        .took_ns = report.pause_ns,
+                                        .ended_ns = host_platform().now_ns()};
   if (full) {
-    payload_trigger_.learn_full(owned, report.payload_bytes_retired);
+    payload_trigger_.learn_full(outcome);
   } else {
-    payload_trigger_.learn_young(owned, report.payload_bytes_retired);
+    payload_trigger_.learn_young(outcome);
   }
   return report.payload_bytes_retired;
 }
 
-// Young collection, full collection, memory of the other pools, streams waited for; then the error
-// that the pool gave, and what was tried.
-Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, Bytes size,
-                                         const LeaseOptions& options, const Error& refused) {
-  std::string tried;
-  const auto ask = [&](Effort effort) {
-    return pool.lease(size, options.stream, options.site, effort);
-  };
-  // Why before any collection: a copy of the heap competes with the payloads that it helps to free.
-  if (pool.kind() != MemoryKind::kHost && conductor_->give_back_marker_memory(self)) {
-    tried += "giving up the heap's copy on the device";
-    if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
-      return lease;
-    }
-  }
-  if (config_.mode != Mode::kManual) {
-    for (const bool full : {false, true}) {
-      const Bytes retired = collect_for_payload(self, full);
-      tried += std::string(tried.empty() ? "" : ", ") +
-               (full ? "a full collection (" : "a young collection (") + to_string(retired) +
-               " came back)";
-      if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
-        return lease;
-      }
-    }
-  }
-  Bytes trimmed;
-  for_each_pool([&](PayloadPool& other) {
-    if (&other != &pool) {
-      trimmed += other.trim(size);
-    }
-  });
-  tried += (tried.empty() ? "" : ", ") + std::string("trimming the other pools (") +
-           to_string(trimmed) + ")";
-  Result<PayloadLease> last = ask(Effort::kWait);
-  if (last || !is_scarcity(last.failure())) {
-    return last;
-  }
-  return Error{refused.code,
-               last.failure().message + "; tried: " + tried +
-                   (config_.mode == Mode::kManual ? "; nobody collected (manual mode)" : "")};
+void RuntimeState::settle_payloads() {
+  const std::scoped_lock lock(trigger_mutex_);
+  payload_trigger_.settle_full(Bytes{owned_.load(std::memory_order_relaxed)});
 }
 
 Bytes RuntimeState::trim() {

@@ -67,6 +67,7 @@ Statistics Runtime::statistics() const {
   statistics.map_entries_dropped = afterlife.ephemerons()->dropped();
   statistics.finalizers = afterlife.finalizers().statistics();
   state.for_each_pool([&](PayloadPool& pool) { statistics.pools.push_back(pool.statistics()); });
+  statistics.pressure = state.pressure_statistics();
   return statistics;
 }
 

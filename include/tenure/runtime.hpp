@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tenure/bytes.hpp"
@@ -17,6 +18,7 @@
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/pinned.hpp"
+#include "tenure/pressure.hpp"
 #include "tenure/result.hpp"
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
@@ -99,6 +101,30 @@ class Runtime {
   /// errors   kBadArgument: no bytes; kUnsupported: that kind, with strict_memory_kind;
   ///          kOutOfMemory: the ladder was climbed to its end; kClosed
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
+
+  /// How full everything is: pools, heap and machine.
+  ///
+  /// cost     some 100 us: a dozen small files, and a lock a pool
+  [[nodiscard]] Pressure pressure() const;
+
+  /// Calls `callback` when a pool passes a level on its way up, and for a request that would be
+  /// refused otherwise, with what it needs. Levels are looked at where a pool grows.
+  ///
+  /// threads  anyone; the callback runs on whichever thread asks for memory, on several at a time
+  PressureCallbackId on_pressure(PressureCallback callback);
+
+  /// Makes another garbage collector of the process known, one whose garbage holds payloads of this
+  /// runtime: it is asked to collect once a pool is nine tenths full, and before a request is
+  /// refused. While that gives nothing back, other steps go first.
+  ///
+  /// name     for reports
+  /// threads  as above
+  PressureCallbackId register_collector(std::string name, PressureCallback collect);
+
+  /// Ends either: it is not called again, and no other thread runs it any more.
+  ///
+  /// returns  false where there is none
+  bool remove_pressure_callback(PressureCallbackId id);
 
   /// Uses a nursery of another size from the next young collection on.
   ///

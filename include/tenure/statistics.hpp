@@ -9,6 +9,7 @@
 
 #include "tenure/bytes.hpp"
 #include "tenure/payload.hpp"
+#include "tenure/pressure.hpp"
 
 namespace tenure {
 
@@ -199,6 +200,7 @@ struct Statistics {
   std::uint64_t map_entries_dropped = 0;  // by collections
   FinalizerStatistics finalizers;
   std::vector<PoolStatistics> pools;
+  PressureStatistics pressure;  // what was done for requests that found no room
 };
 
 }  // namespace tenure
