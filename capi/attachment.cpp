@@ -1,5 +1,8 @@
 #include "capi/attachment.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "capi/registry.hpp"
 
 namespace tenure::capi {
@@ -9,9 +12,8 @@ void Attachment::begin(RuntimeBox& box, std::uint64_t new_handle) {
   box_ = &box;
   core_ = &mutator_->core();
   scope_ = Scope{.serial = ++scopes_made_, .locals = core_->locals};
-  owner_at_home.store(this_thread(), std::memory_order_relaxed);
-  owner.store(this_thread(), std::memory_order_relaxed);
   handle.store(new_handle, std::memory_order_release);
+  current = {new_handle, this};
 }
 
 void Attachment::end() {
@@ -22,22 +24,20 @@ void Attachment::end() {
   end_slots();
   floor_ = 0;
   handle.store(0, std::memory_order_relaxed);
-  owner.store(nullptr, std::memory_order_relaxed);
-  owner_at_home.store(nullptr, std::memory_order_relaxed);
+  current = {};
   core_ = nullptr;
   box_ = nullptr;
   mutator_.reset();
 }
 
 void Attachment::go_away() {
-  owner.store(nullptr, std::memory_order_relaxed);
+  current = {};
   away_.emplace(*mutator_);
 }
 
 void Attachment::come_back() {
   if (away_.has_value()) {
     away_.reset();
-    owner.store(this_thread(), std::memory_order_relaxed);
   }
 }
 
@@ -46,8 +46,27 @@ tenure_status Attachment::grow() {
     return fail(TENURE_OUT_OF_MEMORY,
                 "a thread holds 2^20 references, which is the most; release some, or use scopes");
   }
-  chunks_[room_ / kSlotsPerChunk] = std::make_unique<std::array<Slot, kSlotsPerChunk>>();
-  room_ += kSlotsPerChunk;
+  constexpr std::uint32_t kFirst = 256;
+  const std::uint32_t room = room_ == 0 ? kFirst : 2 * room_;
+  auto grown = std::make_unique<Slot[]>(room);
+  std::copy_n(slots_.get(), top_, grown.get());
+  // The chain leads through the slots, and they moved.
+  const Slot* const before = slots_.get();
+  const auto follow = [&](detail::LocalLink*& link) {
+    const auto* const slot = reinterpret_cast<const Slot*>(link);
+    if (!std::less<>()(slot, before) && std::less<>()(slot, before + top_)) {
+      link = &grown[static_cast<std::size_t>(slot - before)].link;
+    }
+  };
+  for (detail::LocalLink** link = &core_->locals; *link != nullptr; link = &(*link)->below) {
+    follow(*link);
+  }
+  for (Scope& scope : around_) {
+    follow(scope.locals);
+  }
+  follow(scope_.locals);
+  slots_ = std::move(grown);
+  room_ = room;
   return TENURE_OK;
 }
 
@@ -60,7 +79,7 @@ void Attachment::release(Slot& slot, tenure_ref reference) {
   for (std::size_t depth = around_.size(); scope->base > index;) {
     scope = &around_[--depth];
   }
-  ++slot.serial;
+  slot.name = kFree;
   slot.link.object = ObjectIndex::kNull;
   slot.next_free = scope->free;
   scope->free = index;
@@ -68,14 +87,14 @@ void Attachment::release(Slot& slot, tenure_ref reference) {
 
 void Attachment::push_scope() {
   around_.push_back(scope_);
-  scope_ = Scope{.base = top_, .serial = ++scopes_made_, .locals = core_->locals};
+  scope_ = Scope{
+      .base = static_cast<std::uint32_t>(top_), .serial = ++scopes_made_, .locals = core_->locals};
 }
 
 void Attachment::end_slots() {
-  for (std::uint32_t index = scope_.base; index < top_; ++index) {
-    Slot& slot = at(index);
-    slot.serial += slot.serial % 2;
-    slot.link.object = ObjectIndex::kNull;
+  for (std::uint64_t index = scope_.base; index < top_; ++index) {
+    slots_[index].name = kFree;
+    slots_[index].link.object = ObjectIndex::kNull;
   }
   top_ = scope_.base;
   core_->locals = scope_.locals;
@@ -151,6 +170,19 @@ Attachment::Callback::~Callback() {
   attachment_.floor_ = floor_before_;
 }
 
+Attachment* change_attachment(tenure_thread thread) {
+  for (Attachment* at = newest_attachment(); at != nullptr; at = at->outer) {
+    if (thread.bits != 0 && at->handle.load(std::memory_order_relaxed) == thread.bits) {
+      if (at->is_away()) {
+        return nullptr;
+      }
+      current = {thread.bits, at};
+      return at;
+    }
+  }
+  return nullptr;
+}
+
 tenure_status fail_with_thread(tenure_thread thread) noexcept {
   const Attachment* const found =
       attachments[thread.bits % kMostAttachments].load(std::memory_order_acquire);
@@ -160,10 +192,12 @@ tenure_status fail_with_thread(tenure_thread thread) noexcept {
                                        ? "the attachment stayed with the parent of this process"
                                        : "no thread is attached under this handle");
   }
-  if (found->owner_at_home.load(std::memory_order_relaxed) != this_thread()) {
-    return fail(TENURE_WRONG_THREAD, "the attachment is another thread's");
+  for (const Attachment* at = newest_attachment(); at != nullptr; at = at->outer) {
+    if (at == found) {
+      return fail(TENURE_BUSY, "the thread is away; it comes back before it touches an object");
+    }
   }
-  return fail(TENURE_BUSY, "the thread is away; it comes back before it touches an object");
+  return fail(TENURE_WRONG_THREAD, "the attachment is another thread's");
 }
 
 tenure_status fail_with_reference(tenure_ref reference) noexcept {

@@ -1,15 +1,14 @@
 // One thread's attachment to a runtime as the C ABI keeps it: the references that the thread holds,
 // the scopes that they end with, and whether the thread may use them now.
 //
-//   a tenure_ref        63                  32 31        20 19                0
-//                      +----------------------+------------+-------------------+
-//                      | serial of the slot   | attachment | slot              |
-//                      +----------------------+------------+-------------------+
+//   a tenure_ref        63 62               32 31        20 19                0
+//                      +--+-------------------+------------+-------------------+
+//                      |0 | serial of the slot| attachment | slot              |
+//                      +--+-------------------+------------+-------------------+
 //
-// Invariant: a slot's serial is odd exactly while a reference names it, and goes up by one when that
-// begins and when it ends; so a reference that ended is found out until its slot was used 2^31 times.
-// Attachments and their slots are used again and never freed: whoever comes with an old handle reads
-// memory that is there.
+// Invariant: a slot has the name of the reference that it is, and no other number that a caller can
+// give; a reference that ended is found out until its slot was used 2^31 times. Attachments are used
+// again and never freed, so that whoever comes with an old handle reads memory that is there.
 #pragma once
 
 #include <array>
@@ -34,18 +33,12 @@ inline constexpr std::uint32_t kAttachmentBits = 12;
 inline constexpr std::uint32_t kMostSlots = 1u << kSlotBits;
 inline constexpr std::uint32_t kMostAttachments = 1u << kAttachmentBits;
 
-/// Something that no other thread has: its address.
-[[nodiscard]] inline const void* this_thread() {
-  // Why this model: one byte of the static block, and no call to find it.
-  [[gnu::tls_model("initial-exec")]] static constinit thread_local char here = 0;
-  return &here;
-}
-
-/// threads  the attached one; `handle` and `owner` are read by anyone
+/// threads  the attached one; `handle` is read by anyone
 class Attachment {
  public:
-  struct Slot {
+  struct alignas(32) Slot {
     detail::LocalLink link;  // in the mutator's chain from its first use until its scope closes
+    std::uint64_t name = kFree;
     std::uint32_t serial = 0;
     std::uint32_t next_free = 0;
   };
@@ -64,14 +57,12 @@ class Attachment {
 
   /// The slot that a reference names; null where it names none of this attachment's.
   [[nodiscard]] Slot* find(tenure_ref reference) {
-    const auto low = static_cast<std::uint32_t>(reference.bits);
-    const auto serial = static_cast<std::uint32_t>(reference.bits >> 32);
-    const std::uint32_t index = low % kMostSlots;
-    if (low >> kSlotBits != number_ || index >= top_ || serial % 2 == 0) [[unlikely]] {
+    // Why the upper bit too: so that what a free slot is called is past every slot.
+    const std::uint64_t index = reference.bits & (kUpperBit | (kMostSlots - 1));
+    if (index >= top_ || slots_[index].name != reference.bits) [[unlikely]] {
       return nullptr;
     }
-    Slot& slot = at(index);
-    return slot.serial == serial ? &slot : nullptr;
+    return &slots_[index];
   }
 
   /// Whether `push` has a slot, or one can be made. Not between an allocation and its push.
@@ -86,16 +77,17 @@ class Attachment {
     }
     std::uint32_t index = scope_.free;
     if (index != kNone) {
-      scope_.free = at(index).next_free;
+      scope_.free = slots_[index].next_free;
     } else {
-      index = top_++;
-      at(index).link.below = core_->locals;
-      core_->locals = &at(index).link;
+      index = static_cast<std::uint32_t>(top_++);
+      slots_[index].link.below = core_->locals;
+      core_->locals = &slots_[index].link;
     }
-    Slot& slot = at(index);
-    ++slot.serial;
+    Slot& slot = slots_[index];
+    slot.serial = (slot.serial + 1) % kMostSerials;
+    slot.name = std::uint64_t{slot.serial} << 32 | number_ << kSlotBits | index;
     slot.link.object = object;
-    return {std::uint64_t{slot.serial} << 32 | number_ << kSlotBits | index};
+    return {slot.name};
   }
   void release(Slot& slot, tenure_ref reference);
 
@@ -121,16 +113,15 @@ class Attachment {
   [[nodiscard]] RuntimeBox& box() { return *box_; }
   [[nodiscard]] std::uint32_t number() const { return number_; }
 
-  std::atomic<std::uint64_t> handle{0};             // 0 while nobody is attached
-  std::atomic<const void*> owner{nullptr};          // the thread; null while it is away
-  std::atomic<const void*> owner_at_home{nullptr};  // the thread, away or not
-  Attachment* outer = nullptr;                      // the thread's attachment made before
-  bool is_taken = false;                            // guarded by the registry
+  std::atomic<std::uint64_t> handle{0};  // 0 while nobody is attached
+  Attachment* outer = nullptr;           // the thread's attachment made before
+  bool is_taken = false;                 // guarded by the registry
 
  private:
+  static constexpr std::uint64_t kFree = ~std::uint64_t{0};
+  static constexpr std::uint64_t kUpperBit = std::uint64_t{1} << 63;
+  static constexpr std::uint32_t kMostSerials = 1u << 31;
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
-  static constexpr std::uint32_t kSlotsPerChunk = 1024;
-  static constexpr std::uint32_t kChunks = kMostSlots / kSlotsPerChunk;
 
   struct Scope {
     std::uint32_t base = 0;      // its slots are [base, the next scope's base)
@@ -139,21 +130,18 @@ class Attachment {
     detail::LocalLink* locals = nullptr;  // the mutator's newest when it was opened
   };
 
-  [[nodiscard]] Slot& at(std::uint32_t index) {
-    return (*chunks_[index / kSlotsPerChunk])[index % kSlotsPerChunk];
-  }
   void push_scope();
   void pop_scope();
   void end_slots();
   [[nodiscard]] tenure_status grow();
   [[nodiscard]] Scope* find_scope(tenure_scope scope);
 
+  std::unique_ptr<Slot[]> slots_;  // [room_]
+  std::uint64_t top_ = 0;          // slots of open scopes are [0, top_)
+  std::uint32_t room_ = 0;
   std::uint32_t number_;
-  std::uint32_t top_ = 0;   // slots of open scopes are [0, top_)
-  std::uint32_t room_ = 0;  // slots that there are
-  Scope scope_;             // the innermost
+  Scope scope_;  // the innermost
   detail::MutatorCore* core_ = nullptr;
-  std::array<std::unique_ptr<std::array<Slot, kSlotsPerChunk>>, kChunks> chunks_;
   std::vector<Scope> around_;  // the others, the outermost first
   std::size_t floor_ = 0;      // scopes that no caller may close
   std::uint32_t scopes_made_ = 0;
@@ -165,15 +153,25 @@ class Attachment {
 /// The attachments of the process, by number. Zeros are places that nobody ever took.
 inline constinit std::array<std::atomic<Attachment*>, kMostAttachments> attachments{};
 
+/// The attachment that the calling thread uses, for the first look.
+struct Current {
+  static constexpr std::uint64_t kNobody = ~std::uint64_t{0};  // no handle
+  std::uint64_t handle = kNobody;
+  Attachment* attachment = nullptr;
+};
+// Why this model: two words of the static block, and no call to find them.
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local Current current{};
+
+/// One of the thread's attachments made before, as the current one. Null where there is none, or it
+/// is away.
+[[nodiscard]] Attachment* change_attachment(tenure_thread thread);
+
 /// The attachment of a handle, where it is the calling thread's and the thread is not away.
 [[nodiscard]] inline Attachment* find_attachment(tenure_thread thread) {
-  Attachment* const found =
-      attachments[thread.bits % kMostAttachments].load(std::memory_order_acquire);
-  if (found == nullptr || found->handle.load(std::memory_order_relaxed) != thread.bits ||
-      found->owner.load(std::memory_order_relaxed) != this_thread()) [[unlikely]] {
-    return nullptr;
+  if (thread.bits == current.handle) [[likely]] {
+    return current.attachment;
   }
-  return found;
+  return change_attachment(thread);
 }
 
 /// Why `find_attachment` found none.

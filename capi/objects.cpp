@@ -40,7 +40,7 @@ ObjectIndex* slots_of(ObjectIndex object) {
 std::uint32_t slots_in(ObjectIndex object, TypeRow row) {
   return row.is_array()
              ? reinterpret_cast<const RefArray<AnyObject>*>(detail::data_of(object))->size()
-             : row.references_plus_one - 1;
+             : row.references;
 }
 
 [[gnu::cold]] tenure_status fail_with_slot(ObjectIndex object, std::uint32_t slot) {
@@ -55,13 +55,17 @@ std::uint32_t slots_in(ObjectIndex object, TypeRow row) {
   });
 }
 
+[[gnu::noinline]] ObjectIndex* find_array_slot(ObjectIndex object, std::uint32_t slot) {
+  const TypeRow row = row_of(detail::header_of(object).type());
+  return row.is_array() && slot < slots_in(object, row) ? &slots_of(object)[slot] : nullptr;
+}
+
 // The slot, or null where there is none.
 ObjectIndex* find_slot(ObjectIndex object, std::uint32_t slot) {
-  const TypeRow row = row_of(detail::header_of(object).type());
-  // Unsigned: a type that is not known has fewer slots than none.
-  const bool is_there = row.is_array() ? slot < slots_in(object, row)
-                                       : row.is_known() && slot < row.references_plus_one - 1;
-  return is_there ? &slots_of(object)[slot] : nullptr;
+  if (slot < row_of(detail::header_of(object).type()).references) [[likely]] {
+    return &slots_of(object)[slot];
+  }
+  return find_array_slot(object, slot);
 }
 
 }  // namespace
@@ -76,7 +80,7 @@ tenure_status tenure_allocate(tenure_thread thread, tenure_type type, tenure_ref
     return fail_with_thread(thread);
   }
   const TypeRow row = row_of_handle(type);
-  if (row.granules == 0 || object == nullptr) [[unlikely]] {
+  if (!row.is_plain() || object == nullptr) [[unlikely]] {
     return object == nullptr ? fail_with_null("a reference") : fail_with_type();
   }
   const auto id = static_cast<TypeId>(type.bits);
@@ -148,7 +152,7 @@ tenure_status tenure_allocate_sized(tenure_thread thread, tenure_type type, uint
     return fail_with_thread(thread);
   }
   const TypeRow row = row_of_handle(type);
-  if (row.granules == 0 || object == nullptr) {
+  if (!row.is_plain() || object == nullptr) {
     return object == nullptr ? fail_with_null("a reference") : fail_with_type();
   }
   if (more > kMostObjectBytes / 2) {
@@ -197,7 +201,7 @@ tenure_status tenure_data(tenure_thread thread, tenure_ref object, void** data, 
   }
   const ObjectHeader header = detail::header_of(slot->link.object);
   const TypeRow row = row_of(header.type());
-  if (!row.is_known() || row.is_array()) [[unlikely]] {
+  if (!row.is_plain()) [[unlikely]] {
     return fail(TENURE_BAD_ARGUMENT,
                 "arrays of references have no plain data, and tensors describe theirs");
   }
@@ -219,7 +223,7 @@ tenure_status tenure_type_of(tenure_thread thread, tenure_ref object, tenure_typ
       return fail_with_reference(object);
     }
     const TypeId id = detail::header_of(slot->link.object).type();
-    type->bits = row_of(id).granules == 0 ? 0 : static_cast<std::uint64_t>(id);
+    type->bits = row_of(id).is_plain() ? static_cast<std::uint64_t>(id) : 0;
     return TENURE_OK;
   });
 }

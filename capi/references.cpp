@@ -51,7 +51,7 @@ tenure_status refer(Shelf& shelf, std::uint64_t bits, Attachment& attachment, te
 // The object's plain data; null where it has none that a caller may touch.
 void* plain_data_of(ObjectIndex object) {
   const TypeRow row = row_of(detail::header_of(object).type());
-  return row.is_known() && !row.is_array() ? detail::data_of(object) + plain_offset(row) : nullptr;
+  return row.is_plain() ? detail::data_of(object) + plain_offset(row) : nullptr;
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ void begin_child() {
     }
   }
   end_of_thread.newest = nullptr;
+  current = {};
   unlock_registry();
 }
 

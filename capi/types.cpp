@@ -39,7 +39,7 @@ TypeId add(const Key& key) {
       register_type({.name = name, .offsets = offsets.data(), .reference_count = references});
   const std::uint64_t granules =
       1 + granules_for(sizeof(ObjectIndex) * std::uint64_t{references}) + granules_for(data_bytes);
-  set_row(type, {static_cast<std::uint32_t>(granules), references + 1});
+  set_row(type, {static_cast<std::uint32_t>(granules), references});
   return type;
 }
 
@@ -50,7 +50,7 @@ TypeId array_type() {
     const TypeId made = register_type({.name = "reference[]",
                                        .fills_with_references = true,
                                        .tail_granules = RefArray<int>::kTailGranules});
-    set_row(made, {0, TypeRow::kFills});
+    set_row(made, {TypeRow::kArray, 0});
     return made;
   }();
   return type;

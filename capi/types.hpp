@@ -12,14 +12,15 @@
 
 namespace tenure::capi {
 
-/// A row fits one word, so that it is read whole.
+/// A row fits one word, so that it is read whole. All zero for a type that is not the C ABI's.
 struct alignas(std::uint64_t) TypeRow {
-  std::uint32_t granules;             // of an object without more data, header included; 0: none
-  std::uint32_t references_plus_one;  // kFills where all of it is references
-  static constexpr std::uint32_t kFills = ~std::uint32_t{0};
+  std::uint32_t granules;    // of an object without more data, header included; kArray
+  std::uint32_t references;  // 0 for arrays, whose objects know
+  static constexpr std::uint32_t kArray = ~std::uint32_t{0};
 
-  [[nodiscard]] bool is_known() const { return references_plus_one != 0; }
-  [[nodiscard]] bool is_array() const { return references_plus_one == kFills; }
+  [[nodiscard]] bool is_known() const { return granules != 0; }
+  [[nodiscard]] bool is_array() const { return granules == kArray; }
+  [[nodiscard]] bool is_plain() const { return granules - 1 < kArray - 1; }  // known, and no array
 };
 
 /// [kTypeLimit] by the type's number, zero until it is registered. Read and written as atomics. Why
@@ -38,8 +39,7 @@ inline void set_row(TypeId type, TypeRow row) {
 
 /// The bytes from an object's first slot to its plain data.
 [[nodiscard]] inline std::uint64_t plain_offset(TypeRow row) {
-  return granules_for(std::uint64_t{sizeof(ObjectIndex)} * (row.references_plus_one - 1)) *
-         kGranuleBytes;
+  return granules_for(std::uint64_t{sizeof(ObjectIndex)} * row.references) * kGranuleBytes;
 }
 
 /// The type of arrays of references.
