@@ -9,6 +9,7 @@ namespace tenure::bench {
 
 void bench_allocate(Session& session);
 void bench_barrier(Session& session);
+void bench_capi(Session& session);
 void bench_young(Session& session);
 void bench_mark(Session& session);
 void bench_pause(Session& session);
@@ -26,6 +27,7 @@ struct Bench {
 inline constexpr Bench kBenches[] = {
     {"allocate", "small objects, with their share of young collections", bench_allocate},
     {"barrier", "storing references", bench_barrier},
+    {"capi", "what the C ABI costs over C++", bench_capi},
     {"young", "young collections, by survivors", bench_young},
     {"mark", "full collections of a large old generation", bench_mark},
     {"pause", "stops and slices while a program goes on allocating", bench_pause},
