@@ -170,6 +170,31 @@ class Replay(Case):
         self.assertEqual(bystander.read_text(), "mine")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["out.json", "out.json.part"])
 
+    def test_compares_policies_in_a_table_with_a_ratio(self):
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", DATA / "tiny.csv", "--device", "sim:24GiB",
+                   "--policy", "native,pytorch,expandable,cupy,pow2", "--repeat", 2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, *rows = done.stdout.splitlines()
+        self.assertEqual(head.split()[0:1] + head.split()[3:],
+                         ["trace", "native", "again", "pytorch", "expandable", "cupy", "pow2", "ratio", "best",
+                          "rival"])
+        self.assertEqual([row.split()[0] for row in rows], ["gpt_train_cpu", "tiny"])
+        native, _, *rivals, ratio, best = rows[0].split()[3:]
+        self.assertAlmostEqual(float(ratio), float(native) / max(map(float, rivals)), places=3)
+        self.assertEqual(float(rivals[["pytorch", "expandable", "cupy", "pow2"].index(best)]),
+                         max(map(float, rivals)))
+
+    def test_says_none_where_a_policy_finds_no_room(self):
+        trace = self.trace("alloc,1,1048576,1,0,0,0\nfree,1,1048576,1,0,0,0\nalloc,2,3145728,2,0,0,0\n")
+        done = run("replay", trace, "--policy", "cupy,pytorch", "--capacity", "4MiB")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[1].split()[3:], ["0.7500", "none", "-", "cupy"])
+
+    def test_lists_the_utilisation_of_each_repetition(self):
+        done = run("replay", DATA / "tiny.csv", "--device", "sim:1GiB", "--repeat", 3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"utilisation by repetition( 0\.\d{4}){3};")
+
     def test_takes_runtime_options(self):
         done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",
                    "--set", "generations=2,verify=on", "--json", "-")
@@ -214,6 +239,12 @@ class Refusals(Case):
 
     def test_of_a_device_without_a_size(self):
         self.expect_refusal(run("replay", DATA / "tiny.csv", "--device", "sim:lots"), "lots")
+
+    def test_of_an_unknown_policy(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--policy", "jemalloc"), "jemalloc", "cupy")
+
+    def test_of_a_model_with_a_collector(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--policy", "cupy", "--lifetimes", "gc"), "collector")
 
     def test_of_an_unknown_lifetime(self):
         self.expect_refusal(run("replay", DATA / "tiny.csv", "--lifetimes", "eternal"), "eternal")
