@@ -50,7 +50,7 @@ class Help(Case):
     def test_names_every_verb(self):
         done = run("--help")
         self.assertEqual(done.returncode, 0)
-        for verb in ("replay", "doctor", "stress"):
+        for verb in ("replay", "plan", "doctor", "stress"):
             self.assertIn(verb, done.stdout)
 
     def test_of_a_verb_names_its_options_and_defaults(self):
@@ -64,6 +64,32 @@ class Help(Case):
 
     def test_is_asked_for_when_nothing_is_named(self):
         self.expect_refusal(run(), "subcommand")
+
+
+class Plan(Case):
+    def test_shows_what_a_plan_saves_and_where_the_largest_blocks_lie(self):
+        done = run("plan", DATA / "gpt_train_cpu.csv.gz", "--rows", 3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, row, _, title, _, *blocks = done.stdout.splitlines()
+        self.assertEqual(head.split()[-2:], ["saves", "solved"])
+        self.assertEqual(row.split()[0], "gpt_train_cpu")
+        self.assertIn("largest blocks", title)
+        self.assertEqual(len(blocks), 3)
+
+    def test_writes_a_place_for_every_block_that_no_other_uses_meanwhile(self):
+        trace = self.trace("alloc,1,1000,0,0,0,0\nalloc,2,2048,0,0,0,0\nfree,1,1000,0,0,0,0\n"
+                           "alloc,3,512,0,0,0,0\nfree,2,2048,0,0,0,0\n")
+        plan = json.loads(run("plan", trace, "--device", "sim:1GiB", "--json", "-").stdout)
+        self.assertEqual(plan["planned_bytes"], 1024 + 2048)
+        self.assertEqual([block["bytes"] for block in plan["blocks"]], [1000, 2048, 512])
+        for block in plan["blocks"]:
+            for other in plan["blocks"]:
+                if block is not other and block["begin"] < other["end"] and other["begin"] < block["end"]:
+                    self.assertTrue(block["offset"] + block["bytes"] <= other["offset"]
+                                    or other["offset"] + other["bytes"] <= block["offset"])
+
+    def test_refuses_a_trace_without_blocks(self):
+        self.expect_refusal(run("plan", self.trace("")), "one block")
 
 
 class Replay(Case):
