@@ -105,6 +105,8 @@ class PayloadPool {
 
   [[nodiscard]] MemoryKind kind() const { return kind_; }
   [[nodiscard]] PoolStatistics statistics();
+  /// Peaks are counted from what is live and reserved now.
+  void reset_peaks();
 
   /// Checks every invariant of the pool and its parts.
   ///

@@ -31,6 +31,13 @@ PoolStatistics PayloadPool::statistics() {
   return statistics;
 }
 
+void PayloadPool::reset_peaks() {
+  const Lock lock(core_->mutex);
+  drain_all(lock);
+  counts_.peak_live = counts_.live;
+  tiling_.reset_peak();
+}
+
 Bytes PayloadPool::leased() {
   const Lock lock(core_->mutex);
   drain_all(lock);

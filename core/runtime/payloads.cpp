@@ -111,6 +111,10 @@ Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {
   return state_->lease(state_->self(), size, options);
 }
 
+void Runtime::reset_peaks() {
+  state_->for_each_pool([](PayloadPool& pool) { pool.reset_peaks(); });
+}
+
 Bytes Runtime::trim() { return state_->trim(); }
 
 }  // namespace tenure

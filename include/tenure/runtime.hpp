@@ -141,6 +141,9 @@ class Runtime {
   Bytes trim();
 
   [[nodiscard]] Statistics statistics() const;
+
+  /// Has the pools count their peaks, `peak_live` and `peak_reserved`, from what is there now.
+  void reset_peaks();
   [[nodiscard]] const Config& config() const;
   /// Every option with its value and who set it.
   [[nodiscard]] std::vector<ConfigRow> describe() const;
