@@ -13,6 +13,7 @@
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
 #include "tenure/finalizer.hpp"
+#include "tenure/leak.hpp"
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
@@ -43,6 +44,7 @@ struct CloseReport {
   std::uint64_t finalizers_run = 0;       // by closing: all that were set or waiting
   std::uint64_t finalizers_failed = 0;    // of those, the ones that threw
   std::uint64_t finalizers_left = 0;      // not run: set again and again by others that ran
+  std::vector<PayloadLeak> leaks;         // with check=payload; the largest first
 };
 
 /// One heap, its pools and its backend.
@@ -99,6 +101,14 @@ class Runtime {
   /// errors   kBadArgument: no bytes; kUnsupported: that kind, with strict_memory_kind;
   ///          kOutOfMemory: the ladder was climbed to its end; kClosed
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
+
+  /// Whether work on `stream` may use these bytes now: they lie in one payload that is leased, and it
+  /// is leased for that stream or was told of it by `used_on`. For asserting before a launch.
+  ///
+  /// errors   kBadArgument: says what is wrong, and names the payload; kUnsupported: without
+  ///          check=payload nothing is known
+  /// cost     a lock, and O(log payloads)
+  [[nodiscard]] Result<void> check_use(const PayloadView& bytes, StreamId stream) const;
 
   /// Uses a nursery of another size from the next young collection on.
   ///

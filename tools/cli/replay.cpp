@@ -28,6 +28,7 @@ struct Options {
   std::vector<std::string> lifetimes{"explicit"};
   std::string settings;
   std::string json;
+  bool check = false;
 };
 
 Json json_of(const ReplayReport& report) {
@@ -135,9 +136,12 @@ Result<ReplayReport> replay_one(const Trace& trace, const std::string& device, L
 }
 
 int run(Options options) {
-  const Result<Config> config = take_settings(options.settings);
+  Result<Config> config = take_settings(options.settings);
   if (!config) {
     return refuse(config.failure());
+  }
+  if (options.check) {
+    config->check = Check::kPayload;
   }
   if (Result<void> writable = may_write(options.json); !writable) {
     return refuse(writable.failure());
@@ -209,6 +213,9 @@ Command add_replay(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--set", options->settings,
                  "runtime options, as in nursery=8MiB,mode=manual (`tenure doctor` lists them)");
+  app.add_flag("--check", options->check,
+               "stop at a payload's early reuse, double free, overrun or use after free, as "
+               "--set check=payload does");
   app.add_option("--json", options->json,
                  "write the figures to FILE, - for the standard output: an object for one run, an "
                  "array for several")
