@@ -22,6 +22,7 @@ inline constexpr std::uint64_t kBlockStep = 512;
 
 ///   unmapped <--> free --> leased --> returned --> free
 ///                             \--> inert (the pool closed first)
+/// In the pool of a checked runtime `guarded` stands for `leased`, so that the others do not ask.
 enum class BlockState : std::uint8_t {
   kSpare,     // a descriptor that describes nothing
   kUnmapped,  // addresses without memory behind them
@@ -29,6 +30,7 @@ enum class BlockState : std::uint8_t {
   kLeased,
   kReturned,  // in the remote free list: its pool has not looked yet
   kInert,     // leased when its pool closed; nothing lies behind it
+  kGuarded,   // leased, with redzones around what its holder was given
 };
 
 /// A free block's place in its index: a tree by size, a ring through blocks of one size. An unmapped

@@ -22,9 +22,13 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
       traits_(backend.traits(kind)),
       options_(options),
       limit_(std::min({options.budget.count(), traits_.capacity.count(), kMostBytes})),
+      at_once_(options.checked == nullptr ? limit_ : 0),
       core_(new PoolCore(kind, backend)),
       epochs_(backend),
       tiling_(backend, *core_, traits_, limit_) {
+  if (options.checked != nullptr) {
+    core_->guard = std::make_unique<PayloadGuard>(*options.checked, kind, options.guard);
+  }
   counts_.kind = kind;
   counts_.backend = backend.name();
   counts_.budget = options.budget;
@@ -42,6 +46,9 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
       ++counts_.refusals;
       return ready.failure();
     }
+    if (core_->guard != nullptr) {
+      return lease_guarded(size, stream, site, effort, lock);
+    }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
   if (block == nullptr) [[unlikely]] {
@@ -57,8 +64,14 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
 
 PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site) {
   const Lock lock(core_->mutex);
-  if (!may_lease(size, stream) && !make_ready(size, stream)) [[unlikely]] {
-    return {};
+  if (!may_lease(size, stream)) [[unlikely]] {
+    if (!make_ready(size, stream)) {
+      return {};
+    }
+    if (core_->guard != nullptr) {
+      Result<PayloadLease> lease = lease_guarded(size, stream, site, Effort::kReuse, lock);
+      return lease ? std::move(*lease) : PayloadLease();
+    }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
   if (block == nullptr) [[unlikely]] {
@@ -221,11 +234,14 @@ std::uint64_t PayloadPool::close() {
   core_->slab.for_each([&](PayloadBlock& block) {
     // Why first the holder: the lease may be given up as soon as it is inert.
     core_->holders.fetch_add(1, std::memory_order_relaxed);
-    BlockState leased = BlockState::kLeased;
+    BlockState leased = core_->guard == nullptr ? BlockState::kLeased : BlockState::kGuarded;
     if (block.state.compare_exchange_strong(leased, BlockState::kInert,
                                             std::memory_order_acq_rel)) {
       ++inert;
       end_uses(block);
+      if (core_->guard != nullptr) {
+        core_->guard->abandon(block);
+      }
     } else {
       core_->let_go();
     }
@@ -234,6 +250,7 @@ std::uint64_t PayloadPool::close() {
     std::this_thread::yield();
     drain_all(lock);
   }
+  empty_quarantine();
   Result<void> idle = epochs_.wait_for_all();
   if (!idle && idle.failure().code != ErrorCode::kDeviceLost) {
     idle = epochs_.wait_for_all();  // a refusal may have passed

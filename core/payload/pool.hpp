@@ -27,6 +27,7 @@
 
 #include "core/backend/backend.hpp"
 #include "core/payload/free_index.hpp"
+#include "core/payload/guard.hpp"
 #include "core/payload/pool_core.hpp"
 #include "core/payload/stream_epochs.hpp"
 #include "core/payload/tiling.hpp"
@@ -54,6 +55,10 @@ struct PoolOptions {
   /// thousandths. Measured: over 25 traces of training and inference, 5 gives the best utilisation;
   /// 0 maps four times as often elsewhere, 20 a quarter as often and wastes 0.3 % more.
   std::uint32_t slack_per_mille = 5;
+
+  /// The pool's own backend, where payloads are checked; null where they are not.
+  CheckedBackend* checked = nullptr;
+  GuardOptions guard{};
 };
 
 /// threads  anyone
@@ -130,11 +135,16 @@ class PayloadPool {
 
   // pool.cpp: what each lease and return goes through
   [[nodiscard]] bool may_lease(Bytes size, StreamId stream) const {
-    return !size.is_zero() && size.count() <= limit_ && !closed_ && epochs_.knows(stream);
+    return !size.is_zero() && size.count() <= at_once_ && !closed_ && epochs_.knows(stream);
   }
   [[nodiscard]] PayloadBlock* take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock);
   [[nodiscard]] PayloadBlock* drain(std::uint64_t size, StreamId stream, const Lock& lock);
-  void drain_all(const Lock& lock) { (void)drain(0, StreamId::kDefault, lock); }
+  void drain_all(const Lock& lock) {
+    (void)drain(0, StreamId::kDefault, lock);
+    if (core_->guard != nullptr) {
+      drain_guarded(lock);
+    }
+  }
   [[nodiscard]] PayloadBlock* take_own(std::uint64_t size, StreamId stream);
   PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site);
   void file(PayloadBlock& block);
@@ -178,6 +188,16 @@ class PayloadPool {
                                                  std::uint64_t most_to_map) const;
   [[nodiscard]] Result<void> order_behind(StreamId stream, const PayloadBlock& block);
 
+  // pool_guarded.cpp: what only pools of checked runtimes go through
+  [[nodiscard]] Result<PayloadLease> lease_guarded(Bytes size, StreamId stream, SiteId site,
+                                                   Effort effort, const Lock& lock);
+  void drain_guarded(const Lock& lock);
+  void empty_quarantine();
+  void take_from_guard(PayloadBlock& block);
+  [[nodiscard]] Bytes kept() const {
+    return core_->guard == nullptr ? Bytes{} : core_->guard->kept();
+  }
+
   // pool_growth.cpp: what needs memory mapped or given back
   [[nodiscard]] Result<PayloadBlock*> take_with_effort(std::uint64_t size, StreamId stream,
                                                        Effort effort);
@@ -202,7 +222,8 @@ class PayloadPool {
   const MemoryKind kind_;
   const KindTraits traits_;
   const PoolOptions options_;
-  const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
+  const std::uint64_t limit_;    // bytes that may be mapped: budget and capacity
+  const std::uint64_t at_once_;  // bytes that may be leased without a second look; 0 with a guard
 
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;

@@ -51,7 +51,8 @@ bool PayloadPool::can_ever_fit(Bytes size) const {
 Bytes PayloadPool::shortfall(Bytes size) {
   const Lock lock(core_->mutex);
   drain_all(lock);
-  const std::uint64_t wanted = counts_.leased.count() + size.count();
+  // What the guard keeps is given up where nothing else is left.
+  const std::uint64_t wanted = (counts_.leased - kept()).count() + size.count();
   return Bytes{wanted > limit_ ? wanted - limit_ : 0};
 }
 
@@ -80,7 +81,7 @@ std::string PayloadPool::holders() const {
   };
   std::map<SiteId, Holding> by_site;
   tiling_.for_each([&](const PayloadBlock& block) {
-    if (block.is(BlockState::kLeased)) {
+    if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded)) {
       Holding& holding = by_site[block.site];
       holding.bytes += block.size;
       ++holding.blocks;
@@ -144,9 +145,13 @@ std::string PayloadPool::fault() const {
   std::uint64_t live = 0;
   std::uint64_t free = 0;
   const auto look_at = [&](const PayloadBlock& block) {
-    if (block.is(BlockState::kLeased) || block.is(BlockState::kReturned)) {
+    if (block.is(BlockState::kLeased) || block.is(BlockState::kReturned) ||
+        block.is(BlockState::kGuarded)) {
+      const PayloadGuard* const guard = core_->guard.get();
       leased += block.size;
-      live += block.asked;
+      live += guard == nullptr      ? block.asked
+              : guard->keeps(block) ? 0
+                                    : PayloadGuard::asked_for(block).count();
       if (block.asked == 0 || block.asked > block.size) {
         fault = "a block of " + std::to_string(block.size) + " bytes was leased for " +
                 std::to_string(block.asked);

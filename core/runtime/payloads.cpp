@@ -30,7 +30,8 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
   const std::scoped_lock lock(pools_mutex_);
   std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
   if (owned == nullptr) {
-    owned = std::make_unique<PayloadPool>(*backend_, kind, config_.payload_budget);
+    owned = std::make_unique<PayloadPool>(
+        *backend_, kind, PoolOptions{.budget = config_.payload_budget, .checked = checked_});
     place.store(owned.get(), std::memory_order_release);
   }
   return owned.get();

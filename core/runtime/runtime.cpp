@@ -43,6 +43,11 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
     return backend.failure();
   }
   state->backend_ = std::move(*backend);
+  if (config.check == Check::kPayload) {
+    auto checked = std::make_unique<CheckedBackend>(std::move(state->backend_));
+    state->checked_ = checked.get();
+    state->backend_ = std::move(checked);
+  }
   Result<std::unique_ptr<Heap>> heap =
       Heap::open(host_platform(), {.generations = config.generations,
                                    .promotion_age = ages_of(config),
@@ -103,6 +108,9 @@ CloseReport RuntimeState::close() {
   check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
         "a runtime was closed while another thread's mutator was attached to it");
   close_afterlife(report);
+  if (checked_ != nullptr) {
+    report.leaks = find_leaks();
+  }
   open_.store(false, std::memory_order_release);
   conductor_->in_stop(self(),
                       [&] { report.payloads_returned = heap_->owners().retire_all().payloads; });

@@ -16,6 +16,7 @@
 #include "core/backend/backend.hpp"
 #include "core/backend/platform.hpp"
 #include "core/heap/heap.hpp"
+#include "core/payload/checked_backend.hpp"
 #include "core/payload/pool.hpp"
 #include "core/pressure/ladder.hpp"
 #include "core/pressure/levels.hpp"
@@ -98,12 +99,18 @@ class RuntimeState {
     }
   }
 
+  /// What knows of all payloads; null but with check=payload.
+  [[nodiscard]] PayloadChecker* checker() {
+    return checked_ == nullptr ? nullptr : &checked_->checker();
+  }
+
   /// Counts allocations down to the next one that collects first. For stress runs.
   [[nodiscard]] bool is_stress_due();
 
  private:
   RuntimeState(const Config& config, const Config& asked);
   void close_afterlife(CloseReport& report);
+  [[nodiscard]] std::vector<PayloadLeak> find_leaks();
   void finish_farewells(MutatorState& mutator, CloseReport& report);
   [[nodiscard]] std::string describe_heap(MutatorState* self);
   [[nodiscard]] bool try_full(MutatorState& mutator);
@@ -119,6 +126,7 @@ class RuntimeState {
   Config config_;
   Config asked_;
   std::unique_ptr<Backend> backend_;
+  CheckedBackend* checked_ = nullptr;  // the same, with check=payload
   std::unique_ptr<Heap> heap_;
   Safepoint safepoint_;
   std::unique_ptr<Conductor> conductor_;

@@ -14,6 +14,7 @@
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
 #include "tenure/finalizer.hpp"
+#include "tenure/leak.hpp"
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
@@ -45,6 +46,7 @@ struct CloseReport {
   std::uint64_t finalizers_run = 0;       // by closing: all that were set or waiting
   std::uint64_t finalizers_failed = 0;    // of those, the ones that threw
   std::uint64_t finalizers_left = 0;      // not run: set again and again by others that ran
+  std::vector<PayloadLeak> leaks;         // with check=payload; the largest first
 };
 
 /// One heap, its pools and its backend.
@@ -125,6 +127,14 @@ class Runtime {
   ///
   /// returns  false where there is none
   bool remove_pressure_callback(PressureCallbackId id);
+
+  /// Whether work on `stream` may use these bytes now: they lie in one payload that is leased, and it
+  /// is leased for that stream or was told of it by `used_on`. For asserting before a launch.
+  ///
+  /// errors   kBadArgument: says what is wrong, and names the payload; kUnsupported: without
+  ///          check=payload nothing is known
+  /// cost     a lock, and O(log payloads)
+  [[nodiscard]] Result<void> check_use(const PayloadView& bytes, StreamId stream) const;
 
   /// Uses a nursery of another size from the next young collection on.
   ///

@@ -7,6 +7,7 @@
 #include "tenure/facade/garbage_collector.hpp"
 #include "tenure/finalizer.hpp"
 #include "tenure/inspect.hpp"
+#include "tenure/leak.hpp"
 #include "tenure/machine.hpp"
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"

@@ -33,6 +33,7 @@ struct Options {
   std::uint32_t repetitions = 1;
   std::string settings;
   std::string json;
+  bool check = false;
 };
 
 Json json_of(const RepetitionReport& repetition) {
@@ -184,6 +185,9 @@ Result<Asked> read_options(const Options& options) {
   Result<Config> config = take_settings(options.settings);
   if (!config) {
     return config.failure();
+  }
+  if (options.check) {
+    config->check = Check::kPayload;
   }
   asked.base.config = std::move(*config);
   asked.base.repetitions = options.repetitions;
@@ -359,6 +363,9 @@ Command add_replay(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--set", options->settings,
                  "runtime options, as in nursery=8MiB,mode=manual (`tenure doctor` lists them)");
+  app.add_flag("--check", options->check,
+               "stop at a payload's early reuse, double free, overrun or use after free, as "
+               "--set check=payload does");
   app.add_option("--json", options->json,
                  "write the figures to FILE, - for the standard output: an object for one run, an "
                  "array for several")
