@@ -47,18 +47,34 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
     return found.failure();
   }
   PayloadPool& pool = **found;
-  if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
+  if (!knows(options.client)) {
+    return no_such(options.client);
+  }
+  Result<PayloadLease> got = lease_from(self, pool, size, options);
+  if (got && options.client != ClientId::kNone) {
+    note_client(self, pool, options.client);
+  }
+  return got;
+}
+
+Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
+                                              const LeaseOptions& options) {
+  const auto try_lease = [&] {
+    return pool.try_lease(size, options.stream, options.site, options.client);
+  };
+  if (PayloadLease lease = try_lease(); lease.owns()) {
     return lease;
   }
   // The pool would have to grow. What objects came to own since the last collections may be dead:
   // each collection settles its own account, so that this loop ends after two.
   for (PayloadAdvice advice = advise(pool); advice != PayloadAdvice::kGrow; advice = advise(pool)) {
     collect_for_payload(self, advice == PayloadAdvice::kCollectFull);
-    if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
+    if (PayloadLease lease = try_lease(); lease.owns()) {
       return lease;
     }
   }
-  Result<PayloadLease> grown = pool.lease(size, options.stream, options.site, Effort::kGrow);
+  Result<PayloadLease> grown =
+      pool.lease(size, options.stream, options.site, Effort::kGrow, options.client);
   if (grown) {
     note_growth(self, pool);
     return grown;

@@ -73,7 +73,7 @@ Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, 
     StepResult result;
     result.gained = take_step(step, self, pool, size);
     got = pool.lease(size, options.stream, options.site,
-                     step == PressureStep::kWait ? Effort::kWait : Effort::kGrow);
+                     step == PressureStep::kWait ? Effort::kWait : Effort::kGrow, options.client);
     result.took_ns = host_platform().now_ns() - begun;
     result.helped = got.ok();
     log.note(step, result);
@@ -95,6 +95,7 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool
     call_under_pressure(self, kind,
                         {.level = PressureLevel::kCritical,
                          .kind = pool.kind(),
+                         .client = {},
                          .wanted = std::max(pool.shortfall(size), Bytes{1})});
     const Bytes after = pool.leased();
     return before > after ? before - after : Bytes{};
@@ -154,11 +155,24 @@ void RuntimeState::note_growth(MutatorState* self, PayloadPool& pool) {
     level = tracker.level();
     ladder_.note_level_call();
   }
-  const PressureCall call{.level = level, .kind = pool.kind(), .wanted = {}};
+  const PressureCall call{.level = level, .kind = pool.kind(), .client = {}, .wanted = {}};
   call_under_pressure(self, PressureCallers::Kind::kCallback, call);
   if (level >= PressureLevel::kHigh) {
     call_under_pressure(self, PressureCallers::Kind::kCollector, call);
   }
+}
+
+void RuntimeState::note_client(MutatorState* self, PayloadPool& pool, ClientId client) {
+  if (!pool.take_passed(client) || PressureCallers::is_calling()) {
+    return;
+  }
+  {
+    const std::scoped_lock lock(pressure_mutex_);
+    ladder_.note_level_call();
+  }
+  call_under_pressure(
+      self, PressureCallers::Kind::kCallback,
+      {.level = PressureLevel::kHigh, .kind = pool.kind(), .client = client, .wanted = {}});
 }
 
 Pressure RuntimeState::pressure(MutatorState* self) {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/backend/backend.hpp"
@@ -85,6 +86,16 @@ class RuntimeState {
   [[nodiscard]] PressureStatistics pressure_statistics();
   [[nodiscard]] PressureCallers& callers() { return callers_; }
 
+  [[nodiscard]] Result<ClientId> make_client(std::string_view name);
+  [[nodiscard]] Result<void> limit_client(ClientId client, MemoryKind kind,
+                                          const ClientLimits& limits);
+  [[nodiscard]] bool knows(ClientId client) const {
+    return static_cast<std::uint32_t>(client) <= client_count_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] Error no_such(ClientId client) const;
+  /// Fills in the names of those in a pool's figures.
+  void name_clients(PoolStatistics& pool);
+
   /// The pool of a kind, opened when first asked for.
   ///
   /// errors   kUnsupported, with strict_memory_kind
@@ -120,6 +131,9 @@ class RuntimeState {
   void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
                            const PressureCall& call);
   void note_growth(MutatorState* self, PayloadPool& pool);
+  void note_client(MutatorState* self, PayloadPool& pool, ClientId client);
+  [[nodiscard]] Result<PayloadLease> lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
+                                                const LeaseOptions& options);
   [[nodiscard]] PayloadAdvice advise(PayloadPool& pool);
   Bytes collect_for_payload(MutatorState* self, bool full);
 
@@ -137,6 +151,9 @@ class RuntimeState {
   std::mutex trigger_mutex_;
   PayloadTrigger payload_trigger_;  // guarded by trigger_mutex_
   PressureCallers callers_;
+  std::mutex clients_mutex_;
+  std::vector<std::string> clients_;  // names, by number from 1; guarded by clients_mutex_
+  std::atomic<std::uint32_t> client_count_{0};  // of clients_
   std::mutex pressure_mutex_;
   Ladder ladder_;                                    // guarded by pressure_mutex_
   std::array<LevelTracker, kMemoryKinds> levels_{};  // likewise

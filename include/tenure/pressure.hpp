@@ -57,6 +57,7 @@ struct Pressure {
 struct PressureCall {
   PressureLevel level = PressureLevel::kNone;
   MemoryKind kind = MemoryKind::kHost;  // of the pool that is short
+  ClientId client = ClientId::kNone;    // whose soft limit was passed; kNone: it is the pool's own
   Bytes wanted{};  // that would have to come back for the request at hand; 0: a level was passed
 };
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tenure/bytes.hpp"
@@ -141,6 +142,17 @@ class Runtime {
   /// nursery  256 KiB at least, and at most what was reserved: 256 MiB, or what it began with
   /// errors   kBadArgument; kClosed
   Result<void> resize_nursery(Bytes nursery);
+
+  /// Makes a client known, for limits and figures of its own. The same name gives the same client.
+  ///
+  /// errors   kBadArgument: no name, or 65,535 clients are known
+  [[nodiscard]] Result<ClientId> make_client(std::string_view name);
+
+  /// Sets how much of a memory kind a client may hold from now on. What it holds already stays.
+  ///
+  /// errors   kBadArgument: no such client, or soft above hard; kUnsupported: that kind, with
+  ///          strict_memory_kind; kClosed
+  Result<void> limit_client(ClientId client, MemoryKind kind, const ClientLimits& limits);
 
   /// A new stream of the backend, in order by itself and not ordered with others.
   [[nodiscard]] Result<StreamId> make_stream();
