@@ -25,11 +25,12 @@ namespace tenure::testing {
 
 struct StreamTraceOptions {
   std::uint32_t streams = 4;  // 2 at least
-  std::uint32_t layers = 24;
+  std::uint32_t layers = 96;  // a transformer of 48 blocks: attention and network of each
   std::uint32_t iterations = 4;
-  std::uint32_t kinds = 4;    // of layers, in turn; each has a size of its own
+  std::uint32_t kinds = 4;                      // of layers, in turn; each has a size of its own
   std::uint64_t unit = std::uint64_t{1} << 20;  // bytes; activations take 8 to 40 of them
-  double jitter = 0.05;  // an iteration's sequences, and all its sizes, are so much shorter at the most
+  double jitter =
+      0.05;  // an iteration's sequences, and all its sizes, are so much shorter at the most
   std::uint64_t seed = 1;
 };
 
@@ -118,7 +119,14 @@ class StreamTrace {
  private:
   static constexpr std::uint32_t kCompute = 0;
   static constexpr std::uint32_t kOffload = 1;
-  enum Site : std::uint32_t { kWeights = 1, kActivations, kWorkspaces, kFetched, kGradients, kBuckets };
+  enum Site : std::uint32_t {
+    kWeights = 1,
+    kActivations,
+    kWorkspaces,
+    kFetched,
+    kGradients,
+    kBuckets
+  };
 
   [[nodiscard]] std::uint64_t scaled(std::uint64_t bytes) const {
     return static_cast<std::uint64_t>(static_cast<double>(bytes) * scale_);
