@@ -25,6 +25,21 @@ Wrapper::~Wrapper() {
   }
 }
 
+Object::~Object() {
+  if (pins > 0 && pin.index() != ObjectIndex::kNull) {
+    collector().drop(std::move(pin));
+  }
+}
+
+WeakObject::WeakObject(Collector& of, Weak<AnyObject> object)
+    : owner(nb::borrow(of.self())), collector(&of), target(std::move(object)) {}
+
+WeakObject::~WeakObject() {
+  if (owner.is_valid()) {
+    collector->drop(std::move(target));
+  }
+}
+
 namespace {
 
 [[noreturn]] void refuse(std::string sentence) {
@@ -79,13 +94,10 @@ Handle<AnyObject> make_slowly(Collector& collector, TypeId type, std::uint32_t r
   });
 }
 
-Object allocate(Collector& collector, int kind_number, std::uint64_t size,
+Object allocate(Collector& collector, ObjectType kind, std::uint64_t size,
                 std::uint32_t references) {
-  const auto kind = static_cast<ObjectType>(kind_number);
-  if (static_cast<std::size_t>(kind_number) >= kObjectTypes || references > kMostReferences) {
-    refuse(references > kMostReferences
-               ? "an object has 65536 references at most, not " + std::to_string(references)
-               : "there is no object type " + std::to_string(kind_number));
+  if (references > kMostReferences) {
+    refuse("an object has 65536 references at most, not " + std::to_string(references));
   }
   if (const std::uint64_t fixed = fixed_size(kind); fixed != 0 && size != fixed) {
     refuse("a " + std::string(to_string(kind)) + " has " + std::to_string(fixed) + " bytes, not " +
@@ -107,7 +119,12 @@ Object allocate(Collector& collector, int kind_number, std::uint64_t size,
 
 // What a buffer that was handed out keeps: the object where it is, and the heap open.
 struct Export {
-  explicit Export(Collector& collector) : visit(collector) {}
+  explicit Export(Collector& of) : collector(of), visit(of) {}
+  ~Export() { collector.drop(std::move(pin)); }
+  Export(const Export&) = delete;
+  Export& operator=(const Export&) = delete;
+
+  Collector& collector;
   Collector::Visit visit;
   Pinned<AnyObject> pin;
 };
@@ -230,10 +247,9 @@ WeakObject make_weak(Object& object, std::optional<nb::object> on_death) {
       messenger->tell({});
     };
   }
-  return {nb::borrow(collector.self()), &collector, collector.use([&](Mutator& mutator) {
-            return Weak<AnyObject>(Local<AnyObject>(mutator.core(), object.index()),
-                                   std::move(tell));
-          })};
+  return WeakObject(collector, collector.use([&](Mutator& mutator) {
+    return Weak<AnyObject>(Local<AnyObject>(mutator.core(), object.index()), std::move(tell));
+  }));
 }
 
 nb::object follow(WeakObject& weak) {
@@ -246,7 +262,7 @@ nb::object follow(WeakObject& weak) {
 void pin(Object& object) {
   object.collector().use([&](Mutator& mutator) {
     if (object.pins == 0) {
-      object.pin.emplace(mutator.core(), object.index());
+      object.pin = Pinned<AnyObject>(mutator.core(), object.index());
     }
   });
   ++object.pins;
@@ -257,7 +273,7 @@ void unpin(Object& object) {
     refuse("an object was unpinned more often than it was pinned");
   }
   if (--object.pins == 0) {
-    object.pin.reset();
+    object.collector().drop(std::move(object.pin));
   }
 }
 
@@ -288,7 +304,6 @@ std::string describe(const Object& object) {
 
 void bind_allocation(nb::class_<Collector>& type) {
   type.def("allocate", allocate, nb::arg("type"), nb::arg("size"), nb::arg("references") = 0,
-           nb::sig("def allocate(self, type: int, size: int, references: int = 0) -> GCObject"),
            "A zeroed object of `size` bytes with so many slots for references. Bytes from the "
            "threshold on lie in a pool and never move. Raises OutOfMemory, a MemoryError.");
 }
@@ -301,7 +316,7 @@ void bind_objects(nb::module_& module) {
   };
   nb::class_<Object>(module, "GCObject", nb::type_slots(slots),
                      "An object of the heap, kept as long as this is. Its bytes are a buffer.")
-      .def_prop_ro("_kind", [](const Object& object) { return static_cast<int>(object.kind); })
+      .def_prop_ro("type", [](const Object& object) { return object.kind; })
       .def_prop_ro(
           "size", [](const Object& object) { return object.size; }, "Bytes of data.")
       .def_prop_ro(

@@ -42,6 +42,7 @@ Collector::~Collector() {
     for (Handle<AnyObject>& handle : spare_) {
       (void)new Handle<AnyObject>(std::move(handle));
     }
+    (void)new Dropped(std::move(dropped_));
     return;
   }
   if (is_open_) {
@@ -70,6 +71,7 @@ void Collector::close() {
     return;
   }
   spare_.clear();
+  dropped_.clear();
   const nb::gil_scoped_release release;
   facade_->shutdown();
 }

@@ -18,6 +18,7 @@
 #include "python/src/farewells.hpp"
 #include "python/src/objects.hpp"
 #include "tenure/facade/garbage_collector.hpp"
+#include "tenure/pinned.hpp"
 #include "tenure/runtime.hpp"
 
 namespace tenure::python {
@@ -54,23 +55,18 @@ class Collector {
     {
       SharedMutator::Use quick(facade_->mutator(), std::try_to_lock);
       if (quick.is_there()) {
+        dropped_.clear();
         return body(quick.mutator());
       }
     }
-    const Visit visit(*this);
-    const nb::gil_scoped_release release;
-    SharedMutator::Use patient(facade_->mutator());
-    return body(patient.mutator());
+    return use_patiently(std::move(body));
   }
 
   /// Likewise, for a body that may allocate, and so collect: never with the interpreter's lock.
   template <class Body>
   auto use_slowly(Body body) {
     require_open();
-    const Visit visit(*this);
-    const nb::gil_scoped_release release;
-    SharedMutator::Use patient(facade_->mutator());
-    return body(patient.mutator());
+    return use_patiently(std::move(body));
   }
 
   /// Calls `body(facade)` without the interpreter's lock.
@@ -78,7 +74,9 @@ class Collector {
   auto ask(Body body) {
     require_open();
     const Visit visit(*this);
+    Dropped dropped = std::move(dropped_);
     const nb::gil_scoped_release release;
+    dropped.clear();
     return body(*facade_);
   }
 
@@ -100,6 +98,11 @@ class Collector {
   [[nodiscard]] Handle<AnyObject> keep(Mutator& mutator, ObjectIndex object);
   [[nodiscard]] Handle<AnyObject> take_spare();
   void give_back(Handle<AnyObject> handle);
+
+  /// Ends what Python let go of, in the next call: the heap's tables may be locked for as long as a
+  /// stop takes, and the interpreter's lock is held here.
+  void drop(Weak<AnyObject> weak) { dropped_.weak.push_back(std::move(weak)); }
+  void drop(Pinned<AnyObject> pin) { dropped_.pins.push_back(std::move(pin)); }
 
   [[nodiscard]] Farewells& farewells() { return *farewells_; }
   [[nodiscard]] std::shared_ptr<Farewells> shared_farewells() const { return farewells_; }
@@ -132,12 +135,32 @@ class Collector {
   [[nodiscard]] nb::handle self();
 
  private:
+  struct Dropped {
+    std::vector<Weak<AnyObject>> weak;
+    std::vector<Pinned<AnyObject>> pins;
+    void clear() {
+      weak.clear();
+      pins.clear();
+    }
+  };
+
+  template <class Body>
+  auto use_patiently(Body body) {
+    const Visit visit(*this);
+    Dropped dropped = std::move(dropped_);
+    const nb::gil_scoped_release release;
+    SharedMutator::Use patient(facade_->mutator());
+    dropped.clear();
+    return body(patient.mutator());
+  }
+
   std::uint64_t call_due();
   std::uint64_t finish_finalizers();
   void close();
 
   std::unique_ptr<GarbageCollector> facade_;
   std::shared_ptr<Farewells> farewells_;
+  Dropped dropped_;
   std::vector<Handle<AnyObject>> spare_;  // empty, with their cells
   std::uint64_t visitors_ = 0;
   bool is_open_ = true;

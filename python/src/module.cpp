@@ -6,6 +6,8 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cctype>
 #include <string>
 
 #include "python/src/collector.hpp"
@@ -51,6 +53,23 @@ void bind_errors(nb::module_& module) {
   });
 }
 
+void bind_enumerations(nb::module_& module) {
+  nb::enum_<GcMode>(module, "GCMode", nb::is_arithmetic(),
+                    "Who starts collections, and how they are spread over time.")
+      .value("MANUAL", GcMode::kManual, "The caller alone.")
+      .value("AUTOMATIC", GcMode::kAutomatic, "Triggers; one stop, unless that takes too long.")
+      .value("INCREMENTAL", GcMode::kIncremental, "The oldest generation is marked in slices.")
+      .value("CONCURRENT", GcMode::kConcurrent, "A thread marks it beside the program.")
+      .value("ADAPTIVE", GcMode::kAdaptive, "Whichever the measured rates favour.");
+  nb::enum_<ObjectType> type(module, "ObjectType", nb::is_arithmetic(), "What an object is.");
+  for (std::size_t kind = 0; kind < kObjectTypes; ++kind) {
+    std::string name(to_string(static_cast<ObjectType>(kind)));
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+    type.value(name.c_str(), static_cast<ObjectType>(kind));
+  }
+}
+
 void bind_configuration(nb::module_& module) {
   nb::class_<GcConfiguration>(module, "Configuration")
       .def(nb::init<>())
@@ -58,9 +77,7 @@ void bind_configuration(nb::module_& module) {
       .def_rw("young_gen_size_mb", &GcConfiguration::young_gen_size_mb)
       .def_rw("old_gen_size_mb", &GcConfiguration::old_gen_size_mb)
       .def_rw("large_object_threshold_kb", &GcConfiguration::large_object_threshold_kb)
-      .def_prop_rw(
-          "mode", [](const GcConfiguration& c) { return static_cast<int>(c.mode); },
-          [](GcConfiguration& c, int mode) { c.mode = static_cast<GcMode>(mode); })
+      .def_rw("mode", &GcConfiguration::mode)
       .def_rw("max_pause_time_ms", &GcConfiguration::max_pause_time_ms)
       .def_rw("enable_compaction", &GcConfiguration::enable_compaction)
       .def_rw("compaction_threshold", &GcConfiguration::compaction_threshold)
@@ -176,6 +193,7 @@ void bind_collector(nb::module_& module) {
 NB_MODULE(_native, module) {
   nanobind::set_leak_warnings(false);  // a program may end with collectors and views alive
   tenure::python::bind_errors(module);
+  tenure::python::bind_enumerations(module);
   tenure::python::bind_configuration(module);
   tenure::python::bind_objects(module);
   tenure::python::bind_tensors(module);

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
 #include "python/src/objects.hpp"
 #include "tenure/pinned.hpp"
@@ -54,11 +53,12 @@ struct Object : Wrapper {
         references(of.references),
         size(of.size) {}
   Object(Object&&) noexcept = default;
+  ~Object();
 
   ObjectType kind;
   std::uint32_t references;
   std::uint64_t size;
-  std::optional<Pinned<AnyObject>> pin{};
+  Pinned<AnyObject> pin{};
   std::uint32_t pins = 0;
 };
 
@@ -81,6 +81,10 @@ struct TensorObject : Wrapper {
 
 /// WeakReference.
 struct WeakObject {
+  WeakObject(Collector& of, Weak<AnyObject> object);
+  WeakObject(WeakObject&&) noexcept = default;
+  ~WeakObject();
+
   nb::object owner;  // the collector's
   Collector* collector;
   Weak<AnyObject> target;

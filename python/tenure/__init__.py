@@ -14,38 +14,17 @@ Any thread may call; no call holds the interpreter's lock while it collects or w
 import atexit
 import collections.abc
 import dataclasses
-import enum
 import os
 import weakref
 
 from . import _native
-from ._native import Closed, GCObject, OutOfMemory, Tensor, WeakReference
+from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, Tensor,
+                      WeakReference)
 
 __version__ = _native.__version__
 __all__ = ["Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration", "GCMode",
            "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
            "ShutdownReport", "Tensor", "WeakReference"]
-
-
-class GCMode(enum.IntEnum):
-    """Who starts collections, and how they are spread over time."""
-    MANUAL = 0       # the caller alone
-    AUTOMATIC = 1    # the triggers, each collection in one stop unless that takes too long
-    INCREMENTAL = 2  # the oldest generation is marked in slices
-    CONCURRENT = 3   # a thread marks it beside the program
-    ADAPTIVE = 4     # whichever the measured rates favour
-
-
-class ObjectType(enum.IntEnum):
-    """What an object is."""
-    SCALAR = 0   # 8 bytes
-    COMPLEX = 1  # 16 bytes
-    STRING = 2
-    VECTOR = 3
-    MATRIX = 4
-    TENSOR = 5
-    ARRAY = 6
-    STRUCT = 7
 
 
 @dataclasses.dataclass
@@ -77,8 +56,6 @@ class GCConfiguration:
                 if field.name == "collection_ratio":
                     if value is not None:
                         native.set_collection_ratio(list(value))
-                elif field.name == "mode":
-                    native.mode = GCMode(value)
                 else:
                     setattr(native, field.name, value)
             except TypeError:
@@ -208,7 +185,6 @@ def _shut_down_all():
         collector.shutdown()
 
 
-GCObject.type = property(lambda self: ObjectType(self._kind), doc="What it is.")
 atexit.register(_shut_down_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_native.note_fork)

@@ -169,7 +169,7 @@ class Fuzzer:
         draw, gc = self.draw, self.draw.choice(self.collectors)
         kind = draw.randrange(100)
         if kind < 35:
-            self.keep(self.things, gc.allocate(draw.randrange(-1, 9), self.size(),
+            self.keep(self.things, gc.allocate(draw.choice([*ObjectType, 99]), self.size(),
                                                draw.choice([0, 0, 1, 2, 3, -1, 10**6])), 200)
         elif kind < 50:
             self.thing().set_reference(draw.randrange(4), self.thing())
