@@ -20,6 +20,7 @@ struct HandleCell;
 [[nodiscard]] HandleCell* take_handle_cell(MutatorCore& core, ObjectIndex object);
 [[nodiscard]] HandleCell* copy_handle_cell(HandleCell* cell);
 void drop_handle_cell(HandleCell* cell) noexcept;
+void set_handle_cell(HandleCell* cell, ObjectIndex object) noexcept;
 [[nodiscard]] ObjectIndex handle_object(const HandleCell* cell);
 }  // namespace detail
 
@@ -115,6 +116,24 @@ class Handle {
     if (cell_ != nullptr) {
       detail::drop_handle_cell(std::exchange(cell_, nullptr));
     }
+  }
+
+  /// Keeps nothing, and its cell: `fill` then needs no lock. For tables of handles used again.
+  ///
+  /// threads  anyone
+  void empty() noexcept {
+    if (cell_ != nullptr) {
+      detail::set_handle_cell(cell_, ObjectIndex::kNull);
+    }
+  }
+  /// Keeps another object of the same runtime. False where the handle has no cell.
+  ///
+  /// threads  a mutator of the object's runtime, not away
+  [[nodiscard]] bool fill(ObjectIndex object) noexcept {
+    if (cell_ != nullptr) {
+      detail::set_handle_cell(cell_, object);
+    }
+    return cell_ != nullptr;
   }
 
   [[nodiscard]] ObjectIndex index() const {

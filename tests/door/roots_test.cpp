@@ -186,5 +186,21 @@ TEST_F(Roots, OfAnyKindProtectInAnyGenerationAndInAnyCollection) {
   EXPECT_EQ(objects(), 0u);
 }
 
+TEST_F(Roots, HandlesAreEmptiedAndFilledAgain) {
+  Handle<Node> handle(make_node(1));
+  Handle<Node> none;
+
+  handle.empty();
+  collect_full();
+  EXPECT_EQ(objects(), 0u);
+  EXPECT_FALSE(handle);
+
+  EXPECT_TRUE(handle.fill(make_node(2).index()));
+  EXPECT_FALSE(none.fill(handle.index()));
+  collect_full();
+  EXPECT_EQ(handle->value, 2);
+  EXPECT_EQ(runtime.statistics().handles, 1u);
+}
+
 }  // namespace
 }  // namespace tenure::testing
