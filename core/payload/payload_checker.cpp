@@ -252,6 +252,11 @@ std::vector<CheckedPayload> PayloadChecker::leased() const {
   return leased;
 }
 
+std::uint64_t PayloadChecker::stretches() const {
+  const Lock lock(mutex_);
+  return used_.size();
+}
+
 // The first payload that has a byte in the stretch.
 const CheckedPayload* PayloadChecker::payload_over(const std::byte* data, Bytes size) const {
   auto next = payloads_.upper_bound(data);

@@ -83,6 +83,9 @@ class PayloadChecker {
   /// All that were leased and not handed back.
   [[nodiscard]] std::vector<CheckedPayload> leased() const;
 
+  /// Stretches of free memory whose uses are remembered.
+  [[nodiscard]] std::uint64_t stretches() const;
+
   void report(const std::string& fault) const;
   /// "a payload of 4 KiB (device memory of sim:80GiB, site 7, streams 0 and 2)"
   [[nodiscard]] std::string words_of(const CheckedPayload& payload) const;

@@ -101,6 +101,17 @@ class Replay(Case):
         self.assertIn("explicit", done.stdout)
         self.assertIn("left to the collector", done.stdout)
 
+    def test_checks_payloads_where_asked(self):
+        for device in ("host", "sim:1GiB"):
+            for lifetimes in ("explicit", "gc"):
+                figures = [json.loads(run("replay", DATA / "tiny.csv", "--device", device, "--lifetimes",
+                                          lifetimes, "--json", "-", *check).stdout)
+                           for check in ([], ["--check"], ["--set", "check=payload"])]
+                for checked in figures[1:]:
+                    self.assertEqual(checked["peak_leased_bytes"], figures[0]["peak_leased_bytes"])
+                    self.assertEqual(checked["leaked_blocks"], 0)
+                    self.assertGreaterEqual(checked["peak_reserved_bytes"], checked["peak_leased_bytes"])
+
     def test_writes_the_figures_of_one_run_as_an_object(self):
         out = self.folder / "out.json"
         done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",

@@ -95,6 +95,17 @@ TEST_F(PayloadCheckerTest, APartOfWhatWasFreeKeepsItsUses) {
   EXPECT_EQ(faults.all().size(), 2u);
 }
 
+TEST_F(PayloadCheckerTest, ForgetsTheUsesOfWhatIsLeased) {
+  for (std::size_t size = 512; size <= 2048; size += 512) {
+    lease(0, size, kA);
+    EXPECT_EQ(checker.stretches(), 0u);
+    give(0);
+    EXPECT_EQ(checker.stretches(), 1u);
+  }
+  lease(512, 512, kA);
+  EXPECT_EQ(checker.stretches(), 2u) << "what lies before, and what lies behind";
+}
+
 TEST_F(PayloadCheckerTest, FindsMemoryThatTwoHave) {
   lease(0, 512, kA);
 
