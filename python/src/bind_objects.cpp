@@ -3,7 +3,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
-#include <cstring>
 #include <memory>
 #include <string>
 
@@ -44,77 +43,6 @@ namespace {
 
 [[noreturn]] void refuse(std::string sentence) {
   throw Failure({ErrorCode::kBadArgument, std::move(sentence)});
-}
-
-std::uint64_t fixed_size(ObjectType kind) {
-  return kind == ObjectType::kScalar ? 8 : kind == ObjectType::kComplex ? 16 : 0;
-}
-
-// Where the nursery has room nothing is waited for, and the interpreter's lock is kept.
-ObjectIndex try_make(Mutator& mutator, TypeId type, std::uint64_t bytes) {
-  const auto granules = static_cast<std::uint32_t>(1 + granules_for(bytes));
-  const ObjectIndex made = mutator.core().buffer.try_take(granules);
-  if (made != ObjectIndex::kNull) {
-    detail::write_header(made, type, granules);
-  }
-  return made;
-}
-
-Handle<AnyObject> make_quickly(Collector& collector, TypeId type, std::uint32_t references,
-                               std::uint64_t size) {
-  collector.require_open();
-  SharedMutator::Use use(collector.mutator(), std::try_to_lock);
-  if (!use.is_there()) {
-    return {};
-  }
-  const ObjectIndex made = try_make(use.mutator(), type, object_bytes(references, size));
-  if (made == ObjectIndex::kNull) {
-    return {};
-  }
-  size_of(made, references) = size;
-  Handle<AnyObject> handle = collector.take_spare();
-  return handle.fill(made) ? std::move(handle) : collector.keep(use.mutator(), made);
-}
-
-Handle<AnyObject> make_slowly(Collector& collector, TypeId type, std::uint32_t references,
-                              std::uint64_t size, bool has_payload) {
-  return collector.use_slowly([&](Mutator& mutator) {
-    Local<Tensor> payload(mutator);
-    if (has_payload) {
-      payload =
-          value_or_throw(make_tensor(mutator, {static_cast<std::int64_t>(size)},
-                                     {.element = ElementType::kUint8, .kind = MemoryKind::kHost}));
-      std::memset(payload->data(), 0, size);
-    }
-    const ObjectIndex made = value_or_throw(
-        allocate_object(mutator, type, Bytes{object_bytes(references, has_payload ? 0 : size)}));
-    size_of(made, references) = size;
-    detail::write_reference(mutator.core(), slots_of(made)[0], payload.index());
-    return collector.keep(mutator, made);
-  });
-}
-
-Object allocate(Collector& collector, ObjectType kind, std::uint64_t size,
-                std::uint32_t references) {
-  if (references > kMostReferences) {
-    refuse("an object has 65536 references at most, not " + std::to_string(references));
-  }
-  if (const std::uint64_t fixed = fixed_size(kind); fixed != 0 && size != fixed) {
-    refuse("a " + std::string(to_string(kind)) + " has " + std::to_string(fixed) + " bytes, not " +
-           std::to_string(size));
-  }
-  const TypeId type = collector.type_of(kind, references);
-  const bool has_payload = size >= collector.large_from();
-  Handle<AnyObject> handle;
-  if (!has_payload) {
-    handle = make_quickly(collector, type, references, size);
-  }
-  if (!handle) {
-    handle = make_slowly(collector, type, references, size, has_payload);
-    collector.say_farewells_if_due();
-  }
-  return Object(collector, std::move(handle),
-                {.kind = kind, .references = references, .size = size});
 }
 
 // What a buffer that was handed out keeps: the object where it is, and the heap open.
@@ -301,12 +229,6 @@ std::string describe(const Object& object) {
 }
 
 }  // namespace
-
-void bind_allocation(nb::class_<Collector>& type) {
-  type.def("allocate", allocate, nb::arg("type"), nb::arg("size"), nb::arg("references") = 0,
-           "A zeroed object of `size` bytes with so many slots for references. Bytes from the "
-           "threshold on lie in a pool and never move. Raises OutOfMemory, a MemoryError.");
-}
 
 void bind_objects(nb::module_& module) {
   static PyType_Slot slots[] = {

@@ -91,8 +91,8 @@ Handle<AnyObject> Collector::take_spare() {
 
 void Collector::give_back(Handle<AnyObject> handle) {
   handle.empty();
-  if (is_open_ && spare_.size() < kMostSpare) {
-    spare_.push_back(std::move(handle));
+  if (is_open_) {
+    (spare_.size() < kMostSpare ? spare_ : dropped_.handles).push_back(std::move(handle));
   }
 }
 

@@ -138,7 +138,9 @@ class Collector {
   struct Dropped {
     std::vector<Weak<AnyObject>> weak;
     std::vector<Pinned<AnyObject>> pins;
+    std::vector<Handle<AnyObject>> handles;
     void clear() {
+      handles.clear();
       weak.clear();
       pins.clear();
     }

@@ -166,7 +166,8 @@ nb::dict shut_down(Collector& collector) {
 }  // namespace
 
 void bind_collector(nb::module_& module) {
-  nb::class_<Collector> type(module, "Collector", nb::is_weak_referenceable());
+  nb::class_<Collector> type(module, "Collector", nb::is_weak_referenceable(),
+                             nb::type_slots(collector_slots()));
   bind_allocation(type);
   type.def(nb::init<const GcConfiguration&>())
       .def("collect", collect, nb::arg("generation").none())

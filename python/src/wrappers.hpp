@@ -106,6 +106,8 @@ template <class T>
 
 void bind_collector(nb::module_& module);
 void bind_objects(nb::module_& module);
+/// `allocate`, as a method that nanobind does not know.
+[[nodiscard]] PyType_Slot* collector_slots();
 void bind_allocation(nb::class_<Collector>& type);
 void bind_tensors(nb::module_& module);
 

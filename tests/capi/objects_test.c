@@ -94,6 +94,7 @@ static void an_old_object_keeps_a_young_one(tenure_runtime runtime, tenure_threa
   EXPECT_OK(tenure_ref_release(thread, young));
   EXPECT_OK(tenure_collect(runtime, 0, NULL));
 
+  EXPECT_OK(tenure_verify(runtime));
   EXPECT_OK(tenure_load(thread, old, 1, &got));
   EXPECT(*number_of(thread, got) == 77);
   EXPECT_OK(tenure_store(thread, old, 1, (tenure_ref){0}));

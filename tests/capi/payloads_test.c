@@ -104,7 +104,7 @@ static void leases(tenure_runtime runtime) {
 static void arenas(tenure_runtime runtime) {
   tenure_arena_options options = {sizeof options, 65536, TENURE_HOST, 0};
   tenure_arena arena, other;
-  tenure_mark outer, inner;
+  tenure_mark outer, inner, second_inner;
   void *first = NULL, *second = NULL, *again = NULL;
   EXPECT_OK(tenure_arena_open(runtime, &options, &arena));
   EXPECT_OK(tenure_arena_open(runtime, &options, &other));
@@ -119,6 +119,8 @@ static void arenas(tenure_runtime runtime) {
   EXPECT_OK(tenure_arena_rewind(arena, outer));
   EXPECT_FAILS(TENURE_BAD_HANDLE, tenure_arena_rewind(arena, inner));
   EXPECT_FAILS(TENURE_BAD_HANDLE, tenure_arena_rewind(other, outer));
+  EXPECT_OK(tenure_arena_mark(arena, &second_inner)); /* in the place of `inner` */
+  EXPECT_FAILS(TENURE_BAD_HANDLE, tenure_arena_rewind(arena, inner));
   EXPECT_OK(tenure_arena_allocate(arena, 1000, 256, &again));
   EXPECT(again == first);
   EXPECT_FAILS(TENURE_BAD_ARGUMENT, tenure_arena_allocate(arena, 1, 3, &again));

@@ -70,6 +70,20 @@ def test_a_finalizer_may_run_anything(gc):
     assert told == [100, True, True]
 
 
+def test_a_finalizer_runs_inside_of_no_other(gc):
+    told = []
+
+    def finalize(dying):
+        told.append("begin")
+        make(gc).set_finalizer(lambda other: told.append("other"))
+        gc.force_full_collection()
+        told.append("end")
+
+    make(gc).set_finalizer(finalize)
+    gc.force_full_collection()
+    assert told == ["begin", "end", "other"]
+
+
 def test_a_finalizer_may_shut_down(gc):
     make(gc).set_finalizer(lambda dying: gc.shutdown())
     gc.force_full_collection()

@@ -155,3 +155,12 @@ def test_statistics_add_up(gc):
     assert sum(stats.objects_by_generation) >= stats.total_objects == len(held)
     assert stats.total_collections == 1 and stats.collections_by_generation[2] == 1
     assert gc.collect().generation == 0
+
+
+def test_many_objects_dropped_at_once_are_gone_at_once(gc):
+    held = [gc.allocate(ObjectType.SCALAR, 8) for _ in range(100_000)]
+    assert used(gc) == len(held)
+    del held
+    gc.force_full_collection()
+    assert used(gc) == 0
+    assert gc.shutdown().handles_outstanding == 0
