@@ -49,6 +49,18 @@ std::string_view to_string(Mode mode) {
   return "unknown";
 }
 
+std::string_view to_string(PayloadPlans plans) {
+  switch (plans) {
+    case PayloadPlans::kOff:
+      return "off";
+    case PayloadPlans::kAwaited:
+      return "awaited";
+    case PayloadPlans::kOn:
+      return "on";
+  }
+  return "?";
+}
+
 std::string_view to_string(MarkerChoice choice) {
   switch (choice) {
     case MarkerChoice::kAuto:

@@ -30,7 +30,10 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
   const std::scoped_lock lock(pools_mutex_);
   std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
   if (owned == nullptr) {
-    owned = std::make_unique<PayloadPool>(*backend_, kind, config_.payload_budget);
+    owned = std::make_unique<PayloadPool>(
+        *backend_, kind,
+        PoolOptions{.budget = config_.payload_budget,
+                    .plans = config_.plan_payloads != PayloadPlans::kOff});
     place.store(owned.get(), std::memory_order_release);
   }
   return owned.get();
@@ -46,6 +49,9 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
     return found.failure();
   }
   PayloadPool& pool = **found;
+  if (pool.wants_solver()) [[unlikely]] {
+    planner_.ask(pool);
+  }
   if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
     return lease;
   }
@@ -142,6 +148,10 @@ Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {
 
 void Runtime::reset_peaks() {
   state_->for_each_pool([](PayloadPool& pool) { pool.reset_peaks(); });
+}
+
+void Runtime::await_plans() {
+  state_->for_each_pool([&](PayloadPool& pool) { state_->planner().await(pool); });
 }
 
 Bytes Runtime::trim() { return state_->trim(); }

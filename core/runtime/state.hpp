@@ -19,6 +19,7 @@
 #include "core/payload/pool.hpp"
 #include "core/pressure/payload_trigger.hpp"
 #include "core/runtime/conductor.hpp"
+#include "core/runtime/planner.hpp"
 #include "core/runtime/safepoint.hpp"
 #include "tenure/config.hpp"
 #include "tenure/runtime.hpp"
@@ -74,6 +75,8 @@ class RuntimeState {
   /// Gives memory back that nothing uses.
   Bytes trim();
 
+  [[nodiscard]] Planner& planner() { return planner_; }
+
   /// The pool of a kind, opened when first asked for.
   ///
   /// errors   kUnsupported, with strict_memory_kind
@@ -112,6 +115,7 @@ class RuntimeState {
   std::mutex pools_mutex_;
   std::array<std::unique_ptr<PayloadPool>, kMemoryKinds> owned_pools_;  // guarded by pools_mutex_
   std::array<std::atomic<PayloadPool*>, kMemoryKinds> pools_{};         // what owned_pools_ holds
+  Planner planner_;  // ends before the pools close
   std::mutex trigger_mutex_;
   PayloadTrigger payload_trigger_;             // guarded by trigger_mutex_
   std::atomic<std::uint64_t> owned_{0};        // bytes ever owned by objects, less those released
