@@ -288,7 +288,6 @@ void PayloadPool::leave_plan() {
   const bool is_first_round = planning.followed->walk.rounds() == 0;
   const bool is_replaced = planning.ready != planning.followed->walk.shared_plan();
   dissolve_plan();
-  ++counts_.plans_left;
   planning.strikes = is_first_round ? planning.strikes : 0;
   if (!is_replaced) {
     strike();
@@ -315,6 +314,7 @@ void PayloadPool::dissolve_plan() {
     return;
   }
   const std::unique_ptr<Planning::Followed> followed = std::move(planning_->followed);
+  ++counts_.plans_left;
   planning_->tape.look(true);
   std::vector<PayloadBlock*> out;
   UseSet uses;

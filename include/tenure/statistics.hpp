@@ -134,7 +134,7 @@ struct PoolStatistics {
   std::uint64_t refusals = 0;        // requests that ended in an error
   std::uint64_t planned_leases = 0;  // answered from a layout made ahead of time
   std::uint64_t plans_followed = 0;  // times that a layout was taken up
-  std::uint64_t plans_left = 0;      // times that the program left one, or its memory was needed
+  std::uint64_t plans_left = 0;      // times that one was given up, for whatever reason
 
   /// peak live / peak reserved; 1 where nothing was reserved.
   [[nodiscard]] double utilisation() const;

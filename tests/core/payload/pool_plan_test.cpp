@@ -203,6 +203,31 @@ TEST_F(PlanningPoolTest, GivesThePlanUpWhereItsMemoryIsNeeded) {
   EXPECT_TRUE(is_sound(small));
 }
 
+// Little is mapped, so that nothing speaks against growing; but somebody else has the memory.
+TEST_F(PlanningPoolTest, GivesThePlanUpWhereTheDeviceHasNoMore) {
+  SimulatedDevice shared(device_of(Bytes{64u << 20}));
+  PayloadPool planning(shared, MemoryKind::kDevice, PoolOptions{.plans = true});
+  PayloadPool other(shared, MemoryKind::kDevice);
+  const auto fill = [&](std::uint32_t blocks) {
+    std::vector<PayloadLease> all;
+    for (std::uint32_t k = 0; k < blocks; ++k) {
+      all.push_back(value_or_throw(planning.lease(Bytes{2u << 20}, StreamId::kDefault, SiteId{k})));
+    }
+  };
+  fill(30);
+  planning.trim();
+  fill(20);
+  planning.offer(make_plan(*planning.take_iteration()));
+  ASSERT_EQ(planning.statistics().plans_followed, 1u);
+  const PayloadLease theirs = value_or_throw(other.lease(Bytes{20u << 20}, StreamId::kDefault));
+
+  const Result<PayloadLease> ours = planning.lease(Bytes{16u << 20}, StreamId::kDefault);
+
+  ASSERT_TRUE(ours.ok()) << ours.failure().message;
+  EXPECT_EQ(planning.statistics().plans_left, 1u);
+  EXPECT_TRUE(is_sound(planning));
+}
+
 TEST_F(PlanningPoolTest, TrimsAndClosesWithAPlan) {
   std::vector<PayloadLease> kept;
   step(kept);
@@ -234,6 +259,7 @@ TEST_F(PlanningPoolTest, LeavesThePlanWhereASecondStreamComes) {
 
   EXPECT_TRUE(is_sound(pool));
   EXPECT_EQ(statistics().plans_followed, 1u);
+  EXPECT_EQ(statistics().plans_left, 1u) << "its slots are in one order alone";
   step(kept);
 }
 
