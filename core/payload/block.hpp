@@ -21,13 +21,15 @@ struct PoolCore;
 inline constexpr std::uint64_t kBlockStep = 512;
 
 ///   unmapped <--> free --> leased --> returned --> free
-///                             \--> inert (the pool closed first)
+///                  |          \--> inert (the pool closed first)
+///                  +--> planned, and its slots: planned --> leased --> returned --> planned
 /// In the pool of a checked runtime `guarded` stands for `leased`, so that the others do not ask.
 enum class BlockState : std::uint8_t {
   kSpare,     // a descriptor that describes nothing
   kUnmapped,  // addresses without memory behind them
   kFree,      // on a shelf of the pool, or its wilderness
   kLeased,
+  kPlanned,   // a range that a plan lays out, or an idle slot of it
   kReturned,  // in the remote free list: its pool has not looked yet
   kInert,     // leased when its pool closed; nothing lies behind it
   kGuarded,   // leased, with redzones around what its holder was given
@@ -35,11 +37,25 @@ enum class BlockState : std::uint8_t {
 
 /// A free block's place in its index: a tree by size, a ring through blocks of one size. An unmapped
 /// block is in a list, by `ring_before` and `ring_after`.
+///
+/// Why without defaults: it shares its place with the note of a leased block, and is made by assignment.
 struct FreeNode {
-  PayloadBlock* parent = nullptr;
-  std::array<PayloadBlock*, 2> child{};
-  PayloadBlock* ring_before = nullptr;
-  PayloadBlock* ring_after = nullptr;
+  PayloadBlock* parent;
+  std::array<PayloadBlock*, 2> child;
+  PayloadBlock* ring_before;
+  PayloadBlock* ring_after;
+};
+
+/// What is noted of a leased block where its pool plans: which lease it was, and whether a plan had a
+/// place for it.
+struct LeaseNote {
+  static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+  static constexpr std::uint32_t kAside =
+      kNoSlot - 1;  // leased elsewhere while a plan was followed
+
+  std::uint64_t lease;
+  std::uint32_t slot;
+  std::uint32_t plan;  // the number of the plan that was followed
 };
 
 /// Two cache lines: what lease and return touch, then what is asked of the free.
@@ -58,7 +74,10 @@ struct alignas(64) PayloadBlock {
   std::uint16_t shelf = 0;  // that a free block stands on
 
   UseSet uses;
-  FreeNode node;
+  union {
+    FreeNode node{};
+    LeaseNote note;  // of a leased block, and of one handed back that its pool has not looked at
+  };
 
   /// Why relaxed: whoever asks holds the pool's lock or the lease; only handing back races, and a
   /// block that is being handed back counts as leased until the pool takes it.

@@ -32,6 +32,9 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
   counts_.kind = kind;
   counts_.backend = backend.name();
   counts_.budget = options.budget;
+  if (options.plans) {
+    planning_ = std::make_unique<Planning>();
+  }
 }
 
 PayloadPool::~PayloadPool() {
@@ -55,9 +58,16 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
       return lease_guarded(size, stream, site, effort, client, lock);
     }
   }
-  PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
+  PayloadBlock* block = take_at_hand(rounded(size), stream, site, lock);
   if (block == nullptr) [[unlikely]] {
-    const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, effort);
+    Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, effort);
+    if (!taken && planning_ != nullptr && planning_->followed != nullptr) {
+      leave_plan();  // what it holds and does not use is needed
+      taken = take_own(rounded(size), stream);
+      if (*taken == nullptr) {
+        taken = take_with_effort(rounded(size), stream, effort);
+      }
+    }
     if (!taken) {
       ++counts_.refusals;
       return taken.failure();
@@ -81,7 +91,7 @@ PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, Cl
       return lease ? std::move(*lease) : PayloadLease();
     }
   }
-  PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
+  PayloadBlock* block = take_at_hand(rounded(size), stream, site, lock);
   if (block == nullptr) [[unlikely]] {
     const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, Effort::kReuse);
     block = taken.ok() ? *taken : nullptr;
@@ -111,7 +121,11 @@ bool PayloadPool::take_passed(ClientId client) {
   return clients_.take_passed(client);
 }
 
-PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock) {
+PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, SiteId site,
+                                        const Lock& lock) {
+  if (planning_ != nullptr) {
+    return take_at_hand_planning(size, stream, site, lock);
+  }
   if (PayloadBlock* const match = drain(size, stream, lock)) {
     ++counts_.cached_hits;
     return match;
@@ -130,6 +144,12 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
     counts_.live -= Bytes{block->asked};
     clients_.credit(static_cast<ClientId>(block->client), Bytes{block->asked});
     counts_.leased -= Bytes{block->size};
+    if (planning_ != nullptr) {
+      note_return(*block);
+      if (block->shelf == kPlanShelf && take_slot_back(*block)) {
+        continue;
+      }
+    }
     if (match == nullptr && block->size == size && block->uses.is_only_ongoing(stream)) {
       match = block;
     } else {
@@ -152,6 +172,9 @@ PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId str
   counts_.leased += Bytes{block.size};
   counts_.peak_live = std::max(counts_.peak_live, counts_.live);
   peak_leased_ = std::max(peak_leased_, counts_.leased.count());
+  if (planning_ != nullptr) {
+    note_lease(block, stream, site);
+  }
   return PayloadLease(block);
 }
 
@@ -263,6 +286,7 @@ std::uint64_t PayloadPool::close() {
     return 0;
   }
   drain_all(lock);
+  dissolve_plan();
   std::uint64_t inert = 0;
   core_->slab.for_each([&](PayloadBlock& block) {
     // Why first the holder: the lease may be given up as soon as it is inert.

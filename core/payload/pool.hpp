@@ -29,6 +29,7 @@
 #include "core/payload/client_accounts.hpp"
 #include "core/payload/free_index.hpp"
 #include "core/payload/guard.hpp"
+#include "core/payload/planning.hpp"
 #include "core/payload/pool_core.hpp"
 #include "core/payload/stream_epochs.hpp"
 #include "core/payload/tiling.hpp"
@@ -60,6 +61,10 @@ struct PoolOptions {
   /// The pool's own backend, where payloads are checked; null where they are not.
   CheckedBackend* checked = nullptr;
   GuardOptions guard{};
+
+  /// Iterations that repeat are found, and served from a layout once somebody solved it: see
+  /// `wants_solver`.
+  bool plans = false;
 };
 
 /// threads  anyone
@@ -115,6 +120,16 @@ class PayloadPool {
   /// The most bytes that may be mapped: the budget, or the backend's capacity.
   [[nodiscard]] Bytes limit() const { return Bytes{limit_}; }
 
+  /// Whether an iteration was found for which a plan may be made. Never where the pool does not plan.
+  [[nodiscard]] bool wants_solver() const;
+  /// The iteration that was found last; also one that ended just now because nothing lives any more.
+  ///
+  /// cost     O(leases of the iteration), under the pool's lock
+  [[nodiscard]] std::optional<Iteration> take_iteration();
+  /// A plan for an iteration of this pool, made by `make_plan`; null is passed over. It is followed from
+  /// the next such iteration on, and left where the program does something else.
+  void offer(std::shared_ptr<const Plan> plan);
+
   [[nodiscard]] MemoryKind kind() const { return kind_; }
   [[nodiscard]] PoolStatistics statistics();
   /// Peaks are counted from what is live and reserved now.
@@ -139,12 +154,14 @@ class PayloadPool {
   static constexpr std::uint16_t kIdleShelf = 0;
   static constexpr std::uint16_t kMixedShelf = 1;
   static constexpr std::uint16_t kFirstStreamShelf = 2;
+  static constexpr std::uint16_t kPlanShelf = 0xFFFF;  // of slots; above those of streams
 
   // pool.cpp: what each lease and return goes through
   [[nodiscard]] bool may_lease(Bytes size, StreamId stream) const {
     return !size.is_zero() && size.count() <= at_once_ && !closed_ && epochs_.knows(stream);
   }
-  [[nodiscard]] PayloadBlock* take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock);
+  [[nodiscard]] PayloadBlock* take_at_hand(std::uint64_t size, StreamId stream, SiteId site,
+                                           const Lock& lock);
   [[nodiscard]] PayloadBlock* drain(std::uint64_t size, StreamId stream, const Lock& lock);
   void drain_all(const Lock& lock) {
     (void)drain(0, StreamId::kDefault, lock);
@@ -208,6 +225,33 @@ class PayloadPool {
     return core_->guard == nullptr ? Bytes{} : core_->guard->kept();
   }
 
+  // pool_plan.cpp: what only pools that plan go through
+  [[nodiscard]] PayloadBlock* take_at_hand_planning(std::uint64_t size, StreamId stream,
+                                                    SiteId site, const Lock& lock);
+  void note_empty();
+  [[nodiscard]] bool is_moment_of(const Plan& plan, std::uint64_t key) const;
+  void follow(StreamId stream);
+  void shed_beside_plan();
+  [[nodiscard]] bool plan_costs_memory(std::uint64_t size) const;
+  [[nodiscard]] PayloadBlock* take_planned(std::uint64_t size, StreamId stream, std::uint64_t key);
+  [[nodiscard]] PayloadBlock& slot_block(std::uint32_t slot);
+  [[nodiscard]] bool order_slot(std::uint32_t slot, StreamId stream);
+  void pass_uses_on(std::uint32_t slot);
+  void note_return(PayloadBlock& block);
+  void note_lease(PayloadBlock& block, StreamId stream, SiteId site);
+  [[nodiscard]] bool take_slot_back(PayloadBlock& block);
+  void leave_plan();
+  void strike();
+  void dissolve_plan();
+  template <class Visit>
+  void for_each_slot(Visit visit) const {
+    if (planning_ != nullptr && planning_->followed != nullptr) {
+      for (PayloadBlock* const slot : planning_->followed->slots) {
+        if (slot != nullptr) visit(*slot);
+      }
+    }
+  }
+
   // pool_growth.cpp: what needs memory mapped or given back
   [[nodiscard]] Result<PayloadBlock*> take_with_effort(std::uint64_t size, StreamId stream,
                                                        Effort effort);
@@ -246,7 +290,8 @@ class PayloadPool {
   std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
   bool closed_ = false;
   ClientAccounts clients_;
-  PoolStatistics counts_;  // all but what is worked out when asked for
+  std::unique_ptr<Planning> planning_;  // null where the pool does not plan
+  PoolStatistics counts_;               // all but what is worked out when asked for
 };
 
 }  // namespace tenure

@@ -50,6 +50,12 @@ Result<PayloadBlock*> PayloadPool::take_with_effort(std::uint64_t size, StreamId
   if (effort == Effort::kReuse) {
     return nullptr;
   }
+  if (plan_costs_memory(size)) {
+    leave_plan();
+    if (PayloadBlock* const block = take_own(size, stream)) {
+      return block;
+    }
+  }
   Result<PayloadBlock*> grown =
       tiling_.can_map() ? grow(size, stream, effort) : grow_by_segment(size, effort);
   if (grown) {
@@ -300,6 +306,7 @@ Bytes PayloadPool::trim(Bytes at_least, HostWait wait) {
   }
   drain_all(lock);
   empty_quarantine();
+  dissolve_plan();
   (void)make_idle(wait == HostWait::kAllowed ? Effort::kWait : Effort::kGrow);
   return Bytes{give_back_idle(at_least.count(), kNoWindow, 0)};
 }

@@ -92,13 +92,15 @@ std::string PayloadPool::holders() const {
     std::uint64_t blocks = 0;
   };
   std::map<SiteId, Holding> by_site;
-  tiling_.for_each([&](const PayloadBlock& block) {
+  const auto count = [&](const PayloadBlock& block) {
     if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded)) {
       Holding& holding = by_site[block.site];
       holding.bytes += block.size;
       ++holding.blocks;
     }
-  });
+  };
+  tiling_.for_each(count);
+  for_each_slot(count);
   std::vector<std::pair<SiteId, Holding>> largest(by_site.begin(), by_site.end());
   std::sort(largest.begin(), largest.end(),
             [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
@@ -189,6 +191,10 @@ std::string PayloadPool::fault() const {
   tiling_.for_each([&](const PayloadBlock& block) {
     if (fault.empty()) look_at(block);
   });
+  for_each_slot(look_at);
+  if (fault.empty() && planning_ != nullptr && planning_->followed != nullptr) {
+    fault = planning_->followed->walk.fault();
+  }
   for (const std::unique_ptr<FreeIndex>& shelf : shelves_) {
     if (fault.empty() && shelf != nullptr) fault = shelf->fault();
   }

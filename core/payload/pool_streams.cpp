@@ -60,6 +60,9 @@ Result<void> PayloadPool::make_ready(Bytes size, StreamId stream) {
                           : "that is more than there can ever be, so ask for less");
   }
   const bool was_single = !epochs_.has_several();
+  if (was_single && !epochs_.knows(stream)) {
+    dissolve_plan();  // it was made in one order
+  }
   if (Result<void> met = epochs_.meet(stream); !met) {
     return met;
   }
@@ -87,6 +90,10 @@ void PayloadPool::begin_several() {
 // that was ended meanwhile gets no event any more, and what it used waits for the pool's end.
 void PayloadPool::end_uses(PayloadBlock& block) {
   const bool was_single = !epochs_.has_several();
+  if (was_single &&
+      !block.uses.all_of([&](StreamUse use) { return epochs_.knows(use.stream()); })) {
+    dissolve_plan();  // it was made in one order
+  }
   block.uses.for_each([&](StreamUse& use) {
     epochs_.admit(use.stream());
     use = epochs_.end_use(use.stream());

@@ -111,6 +111,33 @@ void Tiling::unmap(PayloadBlock& block) {
   link_unmapped(*lowest);
 }
 
+Tiling::Carved Tiling::carve(PayloadBlock& range, PayloadBlock& inside) {
+  const auto below = static_cast<std::uint64_t>(inside.data - range.data);
+  const std::uint64_t above = range.size - below - inside.size;
+  Carved carved{nullptr, nullptr};
+  if (above != 0) {
+    carved.above = &split(range, below + inside.size);
+  }
+  PayloadBlock* const before = below != 0 ? &range : range.before;
+  inside.before = before;
+  inside.after = range.after;
+  if (before != nullptr) {
+    before->after = &inside;
+  } else {
+    *std::find(segments_.begin(), segments_.end(), &range) = &inside;
+  }
+  if (inside.after != nullptr) {
+    inside.after->before = &inside;
+  }
+  if (below != 0) {
+    range.size = below;
+    carved.below = &range;
+  } else {
+    core_.slab.give_back(range);
+  }
+  return carved;
+}
+
 Result<PayloadBlock*> Tiling::add_segment(std::uint64_t size) {
   Result<std::byte*> base = backend_.allocate(kind_, Bytes{size});
   if (!base) {

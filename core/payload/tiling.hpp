@@ -65,6 +65,16 @@ class Tiling {
     block.size = lower_size;
     return upper;
   }
+  struct Carved {
+    PayloadBlock* below;
+    PayloadBlock* above;
+  };
+  /// Puts a descriptor that is in no segment, and whose place lies in `range`, into the tiling. Nothing of
+  /// it changes but its neighbours, as it may be leased.
+  ///
+  /// returns  what is left of the range on either side, or null; the lower keeps the range's descriptor,
+  ///          the upper has its state, and other fields that are fresh
+  Carved carve(PayloadBlock& range, PayloadBlock& inside);
   /// Makes `block` swallow the one after it. Uses are the caller's affair.
   void join_with_after(PayloadBlock& block) {
     PayloadBlock& swallowed = *block.after;

@@ -34,7 +34,7 @@ std::uint64_t peak_of(std::span<const Lifetime> blocks) {
   for (const Lifetime& block : blocks) {
     live += block.goes_round() ? block.bytes : 0;
   }
-  std::uint64_t peak = live;
+  std::uint64_t peak = 0;
   for (const Change& change : changes_of(blocks)) {
     const Lifetime& block = blocks[change.block];
     if (block.begin == block.end) {
@@ -43,7 +43,7 @@ std::uint64_t peak_of(std::span<const Lifetime> blocks) {
     live = change.comes ? live + block.bytes : live - block.bytes;
     peak = std::max(peak, live);
   }
-  return peak;
+  return std::max(peak, live);  // what lives at the turn
 }
 
 std::string fault_of(std::span<const Lifetime> blocks, const Layout& layout) {

@@ -139,8 +139,9 @@ class Replay {
 
   // Once through the trace, from nothing live to nothing live.
   Result<void> repeat(Blocks& blocks, ReplayReport& report) {
+    runtime_.await_plans();  // a trace has no work of its own in which they would become ready
     runtime_.reset_peaks();
-    const std::uint64_t leases_before = leases_so_far();
+    const Leases before_all = leases_so_far();
     if (Result<void> done = play(blocks, trace_.prologue()); !done) {
       return done;
     }
@@ -163,7 +164,9 @@ class Replay {
       report.fragmentation = std::max(report.fragmentation, pool.fragmentation());
     }
     repetition.utilisation = utilisation_of(trace_, repetition.peak_reserved);
-    repetition.leases = leases_so_far() - leases_before;
+    const Leases after_all = leases_so_far();
+    repetition.leases = after_all.all - before_all.all;
+    repetition.planned_leases = after_all.planned - before_all.planned;
     report.peak_leased = std::max(report.peak_leased, leased);
     report.peak_reserved = std::max(report.peak_reserved, repetition.peak_reserved);
     report.repetitions.push_back(repetition);
@@ -176,10 +179,15 @@ class Replay {
     return {};
   }
 
-  [[nodiscard]] std::uint64_t leases_so_far() const {
-    std::uint64_t leases = 0;
+  struct Leases {
+    std::uint64_t all = 0;
+    std::uint64_t planned = 0;
+  };
+  [[nodiscard]] Leases leases_so_far() const {
+    Leases leases;
     for (const PoolStatistics& pool : runtime_.statistics().pools) {
-      leases += pool.leases;
+      leases.all += pool.leases;
+      leases.planned += pool.planned_leases;
     }
     return leases;
   }
@@ -236,6 +244,9 @@ Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options) {
   }
   Config config = options.config;
   config.payload_budget = std::min(config.payload_budget, options.capacity);
+  if (config.plan_payloads == PayloadPlans::kOn) {
+    config.plan_payloads = PayloadPlans::kAwaited;  // so that two replays are the same
+  }
   Result<Runtime> runtime = Runtime::open(config);
   if (!runtime) {
     return runtime.failure();

@@ -51,6 +51,18 @@ std::string_view to_string(Mode mode) {
 
 std::string_view to_string(Check check) { return check == Check::kOff ? "off" : "payload"; }
 
+std::string_view to_string(PayloadPlans plans) {
+  switch (plans) {
+    case PayloadPlans::kOff:
+      return "off";
+    case PayloadPlans::kAwaited:
+      return "awaited";
+    case PayloadPlans::kOn:
+      return "on";
+  }
+  return "?";
+}
+
 std::string_view to_string(MarkerChoice choice) {
   switch (choice) {
     case MarkerChoice::kAuto:

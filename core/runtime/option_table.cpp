@@ -157,6 +157,19 @@ bool read_check(Config& config, std::string_view text) {
 }
 std::string write_check(const Config& config) { return std::string(to_string(config.check)); }
 
+bool read_plans(Config& config, std::string_view text) {
+  for (const PayloadPlans plans : {PayloadPlans::kOff, PayloadPlans::kAwaited, PayloadPlans::kOn}) {
+    if (text == to_string(plans)) {
+      config.plan_payloads = plans;
+      return true;
+    }
+  }
+  return false;
+}
+std::string write_plans(const Config& config) {
+  return std::string(to_string(config.plan_payloads));
+}
+
 // Whether there is such a device is found out when it is opened.
 bool read_device(Config& config, std::string_view text) {
   config.device = text;
@@ -213,6 +226,11 @@ constexpr std::array kOptions{
     Option{"payload_budget", "TENURE_PAYLOAD_BUDGET", "2MiB or more, or unlimited",
            "bytes that a pool may map", read_bytes<&Config::payload_budget, 2_M, kMax>,
            write_bytes<&Config::payload_budget>},
+    Option{
+        "plan_payloads", "TENURE_PLAN_PAYLOADS", "on, awaited or off",
+        "payloads are laid out ahead of time where requests repeat: by a thread, when waited for, "
+        "or not",
+        read_plans, write_plans},
     Option{"device", "TENURE_DEVICE", "auto, host, sim:SIZE as in sim:80GiB, or cuda:NUMBER",
            "where payloads lie", read_device, write_device},
     Option{"strict_memory_kind", "TENURE_STRICT_MEMORY_KIND", "on or off",

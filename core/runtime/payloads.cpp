@@ -31,7 +31,10 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
   std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
   if (owned == nullptr) {
     owned = std::make_unique<PayloadPool>(
-        *backend_, kind, PoolOptions{.budget = config_.payload_budget, .checked = checked_});
+        *backend_, kind,
+        PoolOptions{.budget = config_.payload_budget,
+                    .checked = checked_,
+                    .plans = config_.plan_payloads != PayloadPlans::kOff && checked_ == nullptr});
     place.store(owned.get(), std::memory_order_release);
   }
   return owned.get();
@@ -59,6 +62,9 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
 
 Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
                                               const LeaseOptions& options) {
+  if (pool.wants_solver()) [[unlikely]] {
+    planner_.ask(pool);
+  }
   const auto try_lease = [&] {
     return pool.try_lease(size, options.stream, options.site, options.client);
   };
@@ -130,6 +136,10 @@ Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {
 
 void Runtime::reset_peaks() {
   state_->for_each_pool([](PayloadPool& pool) { pool.reset_peaks(); });
+}
+
+void Runtime::await_plans() {
+  state_->for_each_pool([&](PayloadPool& pool) { state_->planner().await(pool); });
 }
 
 Bytes Runtime::trim() { return state_->trim(); }

@@ -86,7 +86,10 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
 }
 
 RuntimeState::RuntimeState(const Config& config, const Config& asked)
-    : config_(config), asked_(asked) {}
+    : config_(config),
+      asked_(asked),
+      planner_(config.plan_payloads == PayloadPlans::kOn && config.mode != Mode::kManual &&
+               config.mode != Mode::kIncremental) {}
 
 RuntimeState::~RuntimeState() {
   check(safepoint_.count() == 0, "a runtime ended before a mutator that is attached to it");
@@ -120,6 +123,7 @@ CloseReport RuntimeState::close() {
   heap_->roots().handles().clear();
   report.pins_outstanding = heap_->roots().pins().count();
   heap_->roots().pins().clear();
+  planner_.end();
   const std::scoped_lock lock(pools_mutex_);
   for (const std::unique_ptr<PayloadPool>& pool : owned_pools_) {
     if (pool != nullptr) {

@@ -23,6 +23,7 @@
 #include "core/pressure/levels.hpp"
 #include "core/pressure/payload_trigger.hpp"
 #include "core/runtime/conductor.hpp"
+#include "core/runtime/planner.hpp"
 #include "core/runtime/pressure_callers.hpp"
 #include "core/runtime/safepoint.hpp"
 #include "tenure/config.hpp"
@@ -96,6 +97,8 @@ class RuntimeState {
   /// Fills in the names of those in a pool's figures.
   void name_clients(PoolStatistics& pool);
 
+  [[nodiscard]] Planner& planner() { return planner_; }
+
   /// The pool of a kind, opened when first asked for.
   ///
   /// errors   kUnsupported, with strict_memory_kind
@@ -148,6 +151,7 @@ class RuntimeState {
   std::mutex pools_mutex_;
   std::array<std::unique_ptr<PayloadPool>, kMemoryKinds> owned_pools_;  // guarded by pools_mutex_
   std::array<std::atomic<PayloadPool*>, kMemoryKinds> pools_{};         // what owned_pools_ holds
+  Planner planner_;  // ends before the pools close
   std::mutex trigger_mutex_;
   PayloadTrigger payload_trigger_;  // guarded by trigger_mutex_
   PressureCallers callers_;

@@ -41,6 +41,14 @@ enum class Check : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Check check);
 
+/// Whether payloads are laid out ahead of time where requests repeat.
+enum class PayloadPlans : std::uint8_t {
+  kOff,
+  kAwaited,  // layouts are made in Runtime::await_plans alone
+  kOn,       // by a thread; in manual and incremental mode, which start none, as kAwaited
+};
+[[nodiscard]] std::string_view to_string(PayloadPlans plans);
+
 /// How a runtime behaves. The defaults suit a program of a few gigabytes.
 struct Config {
   Mode mode = Mode::kAutomatic;
@@ -84,6 +92,9 @@ struct Config {
 
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
+
+  /// Requests for payloads that repeat, as in a training loop, are served from a layout.
+  PayloadPlans plan_payloads = PayloadPlans::kOn;
 
   /// "auto", "host", a simulated device by its capacity, "sim:80GiB", or a CUDA device, "cuda:0".
   /// "auto" is the first CUDA device where the build and the machine have one, else the host.

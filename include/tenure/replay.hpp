@@ -113,7 +113,9 @@ struct ReplayReport {
   std::uint64_t leaked_blocks = 0;  // leased still after all was dropped and collected
 };
 
-/// Replays a trace in a runtime of its own.
+/// Replays a trace in a runtime of its own. Where payloads are planned, layouts are made between two
+/// repetitions: a trace has no work of its own beside which they would become ready, and two replays are
+/// the same.
 ///
 /// errors   those of Runtime::open and of allocation, with the event's line; kBadArgument: collected
 ///          lifetimes for a model, which has no collector; no repetitions

@@ -166,6 +166,12 @@ class Runtime {
 
   /// Has the pools count their peaks, `peak_live` and `peak_reserved`, from what is there now.
   void reset_peaks();
+
+  /// Waits until the layouts of payloads that are being made are ready; where the mode starts no
+  /// threads, makes them. Programs need not call it: a layout is taken up once it is there.
+  ///
+  /// cost   up to about a second a pool
+  void await_plans();
   [[nodiscard]] const Config& config() const;
   /// Every option with its value and who set it.
   [[nodiscard]] std::vector<ConfigRow> describe() const;

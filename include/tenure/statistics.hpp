@@ -139,11 +139,14 @@ struct PoolStatistics {
   std::uint64_t free_blocks = 0;
   std::uint64_t leases = 0;  // all that ever were
   std::uint64_t returns = 0;
-  std::uint64_t cached_hits = 0;   // answered by a block of the same size and stream
-  std::uint64_t device_waits = 0;  // one stream ordered behind another
-  std::uint64_t growths = 0;       // times that memory was mapped
-  std::uint64_t trims = 0;         // times that memory was given back
-  std::uint64_t refusals = 0;      // requests that ended in an error
+  std::uint64_t cached_hits = 0;     // answered by a block of the same size and stream
+  std::uint64_t device_waits = 0;    // one stream ordered behind another
+  std::uint64_t growths = 0;         // times that memory was mapped
+  std::uint64_t trims = 0;           // times that memory was given back
+  std::uint64_t refusals = 0;        // requests that ended in an error
+  std::uint64_t planned_leases = 0;  // answered from a layout made ahead of time
+  std::uint64_t plans_followed = 0;  // times that a layout was taken up
+  std::uint64_t plans_left = 0;      // times that one was given up, for whatever reason
   std::vector<ClientStatistics> clients;
 
   /// peak live / peak reserved; 1 where nothing was reserved.

@@ -22,7 +22,7 @@ Blocks random_blocks(std::mt19937_64& random, std::uint32_t count, std::uint32_t
   Blocks blocks;
   while (blocks.size() < count) {
     const auto begin = static_cast<std::uint32_t>(random() % moments);
-    const auto end = static_cast<std::uint32_t>(1 + random() % moments);
+    const auto end = static_cast<std::uint32_t>(random() % (moments + 1));
     if (begin < end || may_go_round) {
       blocks.push_back({begin, end, 1 + random() % 5});
     }
