@@ -97,8 +97,7 @@ PayloadAdvice RuntimeState::advise(PayloadPool& pool) {
   }
   const Bytes leased = pool.leased();
   const std::scoped_lock lock(trigger_mutex_);
-  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased,
-                                 host_platform().now_ns());
+  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased);
 }
 
 Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
@@ -107,10 +106,7 @@ Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
   const CollectionReport report =
       conductor_->collect(self, last, CollectionTrigger::kDevicePressure);
   const std::scoped_lock lock(trigger_mutex_);
-  const PayloadTrigger::Outcome outcome{.owned = owned,
-                                        .retired = report.payload_bytes_retired,
-                                        .took_ns = report.pause_ns,
-                                        .ended_ns = host_platform().now_ns()};
+  const PayloadTrigger::Outcome outcome{.owned = owned, .retired = report.payload_bytes_retired};
   if (full) {
     payload_trigger_.learn_full(outcome);
   } else {
