@@ -9,11 +9,13 @@ namespace tenure::bench {
 
 void bench_allocate(Session& session);
 void bench_barrier(Session& session);
+void bench_capi(Session& session);
 void bench_young(Session& session);
 void bench_mark(Session& session);
 void bench_pause(Session& session);
 void bench_gc(Session& session);
 void bench_pool(Session& session);
+void bench_pressure(Session& session);
 void bench_replay(Session& session);
 
 struct Bench {
@@ -25,11 +27,13 @@ struct Bench {
 inline constexpr Bench kBenches[] = {
     {"allocate", "small objects, with their share of young collections", bench_allocate},
     {"barrier", "storing references", bench_barrier},
+    {"capi", "what the C ABI costs over C++", bench_capi},
     {"young", "young collections, by survivors", bench_young},
     {"mark", "full collections of a large old generation", bench_mark},
     {"pause", "stops and slices while a program goes on allocating", bench_pause},
     {"gc", "whole programs on our heap and on others'", bench_gc},
     {"pool", "leasing and handing back payload memory", bench_pool},
+    {"pressure", "cyclic garbage on a device that is nearly full", bench_pressure},
     {"replay", "allocation traces of real programs", bench_replay},
 };
 

@@ -136,6 +136,11 @@ Result<CollectionReport> GarbageCollector::force_full_collection() {
 
 Result<std::vector<ConfigurationChange>> GarbageCollector::optimize_for_workload(
     std::initializer_list<std::string_view> names) {
+  return optimize_for_workload(std::span(names.begin(), names.size()));
+}
+
+Result<std::vector<ConfigurationChange>> GarbageCollector::optimize_for_workload(
+    std::span<const std::string_view> names) {
   Result<Workload> workload = combine_workloads(names);
   if (!workload) {
     return workload.failure();
@@ -188,6 +193,9 @@ GcStats GarbageCollector::get_statistics() const {
 }
 
 const GcConfiguration& GarbageCollector::configuration() const { return state_->configuration; }
+
+Runtime& GarbageCollector::runtime() { return state_->runtime; }
+SharedMutator& GarbageCollector::mutator() { return *state_->mutator; }
 
 ShutdownReport GarbageCollector::shutdown() {
   ShutdownReport report;

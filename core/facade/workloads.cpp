@@ -45,7 +45,7 @@ void change(std::vector<ConfigurationChange>& changes, std::string_view field, T
 
 }  // namespace
 
-Result<Workload> combine_workloads(std::initializer_list<std::string_view> names) {
+Result<Workload> combine_workloads(std::span<const std::string_view> names) {
   Workload sum;
   for (const std::string_view name : names) {
     const auto* const found =

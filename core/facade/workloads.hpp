@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +22,7 @@ struct Workload {
 };
 
 /// errors   kBadArgument: a name is not known; names those that are
-[[nodiscard]] Result<Workload> combine_workloads(std::initializer_list<std::string_view> names);
+[[nodiscard]] Result<Workload> combine_workloads(std::span<const std::string_view> names);
 
 /// Sets what the workload asks for.
 ///

@@ -77,6 +77,11 @@ HandleCell* copy_handle_cell(HandleCell* cell) {
 
 void drop_handle_cell(HandleCell* cell) noexcept { cell->table->drop(cell); }
 
+void set_handle_cell(HandleCell* cell, ObjectIndex object) noexcept {
+  // Why relaxed: as it is read. A stop that empties the cell beside us is met by its own exchange.
+  cell->object.store(object, std::memory_order_relaxed);
+}
+
 }  // namespace detail
 
 }  // namespace tenure

@@ -39,15 +39,20 @@ PayloadPool::~PayloadPool() {
   core_->let_go();
 }
 
-Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site, Effort effort) {
+Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site, Effort effort,
+                                        ClientId client) {
   const Lock lock(core_->mutex);
+  if (client != ClientId::kNone && is_over(client, size, lock)) [[unlikely]] {
+    ++counts_.refusals;
+    return client_refusal(client, size);
+  }
   if (!may_lease(size, stream)) [[unlikely]] {
     if (Result<void> ready = make_ready(size, stream); !ready) {
       ++counts_.refusals;
       return ready.failure();
     }
     if (core_->guard != nullptr) {
-      return lease_guarded(size, stream, site, effort, lock);
+      return lease_guarded(size, stream, site, effort, client, lock);
     }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
@@ -59,17 +64,20 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
     }
     block = *taken;
   }
-  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site);
+  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site, client);
 }
 
-PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site) {
+PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, ClientId client) {
   const Lock lock(core_->mutex);
+  if (client != ClientId::kNone && is_over(client, size, lock)) [[unlikely]] {
+    return {};
+  }
   if (!may_lease(size, stream)) [[unlikely]] {
     if (!make_ready(size, stream)) {
       return {};
     }
     if (core_->guard != nullptr) {
-      Result<PayloadLease> lease = lease_guarded(size, stream, site, Effort::kReuse, lock);
+      Result<PayloadLease> lease = lease_guarded(size, stream, site, Effort::kReuse, client, lock);
       return lease ? std::move(*lease) : PayloadLease();
     }
   }
@@ -78,7 +86,29 @@ PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site) {
     const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, Effort::kReuse);
     block = taken.ok() ? *taken : nullptr;
   }
-  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site);
+  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site, client);
+}
+
+bool PayloadPool::is_over(ClientId client, Bytes size, const Lock& lock) {
+  if (clients_.admits(client, size)) {
+    return false;
+  }
+  drain_all(lock);  // some of what it holds may have come back
+  if (clients_.admits(client, size)) {
+    return false;
+  }
+  clients_.refuse(client);
+  return true;
+}
+
+void PayloadPool::limit_client(ClientId client, const ClientLimits& limits) {
+  const Lock lock(core_->mutex);
+  clients_.set_limits(client, limits);
+}
+
+bool PayloadPool::take_passed(ClientId client) {
+  const Lock lock(core_->mutex);
+  return clients_.take_passed(client);
 }
 
 PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock) {
@@ -98,6 +128,7 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= Bytes{block->asked};
+    clients_.credit(static_cast<ClientId>(block->client), Bytes{block->asked});
     counts_.leased -= Bytes{block->size};
     if (match == nullptr && block->size == size && block->uses.is_only_ongoing(stream)) {
       match = block;
@@ -108,8 +139,10 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
   return match;
 }
 
-PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site) {
-  block.asked = size.count();
+PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
+                                   ClientId client) {
+  block.set_asked(size, client);
+  clients_.charge(client, size);
   block.site = site;
   block.uses.begin(stream);
   block.state.store(BlockState::kLeased, std::memory_order_relaxed);

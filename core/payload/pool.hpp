@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "core/backend/backend.hpp"
+#include "core/payload/client_accounts.hpp"
 #include "core/payload/free_index.hpp"
 #include "core/payload/guard.hpp"
 #include "core/payload/pool_core.hpp"
@@ -83,11 +84,17 @@ class PayloadPool {
   /// cost     some 50 ns where a free block fits, whatever the size and the number of free blocks
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, StreamId stream,
                                            SiteId site = SiteId::kUnknown,
-                                           Effort effort = Effort::kGrow);
+                                           Effort effort = Effort::kGrow,
+                                           ClientId client = ClientId::kNone);
 
   /// A lease that maps nothing: empty where memory would have to be mapped, or the request is one
   /// that `lease` refuses.
-  [[nodiscard]] PayloadLease try_lease(Bytes size, StreamId stream, SiteId site = SiteId::kUnknown);
+  [[nodiscard]] PayloadLease try_lease(Bytes size, StreamId stream, SiteId site = SiteId::kUnknown,
+                                       ClientId client = ClientId::kNone);
+
+  /// How much a client may hold, and whether it passed its soft limit since that was last asked.
+  void limit_client(ClientId client, const ClientLimits& limits);
+  [[nodiscard]] bool take_passed(ClientId client);
 
   /// Gives memory back until it is at least so much, or no whole idle piece is left. Addresses stay.
   ///
@@ -105,8 +112,13 @@ class PayloadPool {
   /// Bytes leased now, as rounded.
   [[nodiscard]] Bytes leased();
 
+  /// The most bytes that may be mapped: the budget, or the backend's capacity.
+  [[nodiscard]] Bytes limit() const { return Bytes{limit_}; }
+
   [[nodiscard]] MemoryKind kind() const { return kind_; }
   [[nodiscard]] PoolStatistics statistics();
+  /// Peaks are counted from what is live and reserved now.
+  void reset_peaks();
 
   /// Checks every invariant of the pool and its parts.
   ///
@@ -141,7 +153,9 @@ class PayloadPool {
     }
   }
   [[nodiscard]] PayloadBlock* take_own(std::uint64_t size, StreamId stream);
-  PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site);
+  PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
+                        ClientId client);
+  [[nodiscard]] bool is_over(ClientId client, Bytes size, const Lock& lock);
   void file(PayloadBlock& block);
   PayloadBlock& join_neighbours(PayloadBlock& block);
   void shelve(PayloadBlock& block);
@@ -185,7 +199,8 @@ class PayloadPool {
 
   // pool_guarded.cpp: what only pools of checked runtimes go through
   [[nodiscard]] Result<PayloadLease> lease_guarded(Bytes size, StreamId stream, SiteId site,
-                                                   Effort effort, const Lock& lock);
+                                                   Effort effort, ClientId client,
+                                                   const Lock& lock);
   void drain_guarded(const Lock& lock);
   void empty_quarantine();
   void take_from_guard(PayloadBlock& block);
@@ -208,6 +223,7 @@ class PayloadPool {
   std::uint64_t give_back_inside(PayloadBlock& block, std::uint64_t most);
 
   // pool_report.cpp: what is said about it
+  [[nodiscard]] Error client_refusal(ClientId client, Bytes size) const;
   [[nodiscard]] Error refusal(ErrorCode code, std::uint64_t size, const std::string& why) const;
   [[nodiscard]] std::string holders() const;
   [[nodiscard]] std::uint64_t largest_free() const;
@@ -229,6 +245,7 @@ class PayloadPool {
   std::uint64_t peak_leased_ = 0;       // as rounded
   std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
   bool closed_ = false;
+  ClientAccounts clients_;
   PoolStatistics counts_;  // all but what is worked out when asked for
 };
 

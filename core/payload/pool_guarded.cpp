@@ -7,7 +7,7 @@
 namespace tenure {
 
 Result<PayloadLease> PayloadPool::lease_guarded(Bytes size, StreamId stream, SiteId site,
-                                                Effort effort, const Lock& lock) {
+                                                Effort effort, ClientId client, const Lock& lock) {
   drain_guarded(lock);
   const Bytes whole = PayloadGuard::whole_for(size);
   const std::uint64_t needed = round_up(whole, Bytes{kBlockStep}).count();
@@ -28,8 +28,8 @@ Result<PayloadLease> PayloadPool::lease_guarded(Bytes size, StreamId stream, Sit
   if (block == nullptr) {
     return PayloadLease();
   }
-  PayloadLease lease = hand_out(*block, size, stream, site);
-  block->asked = whole.count();
+  PayloadLease lease = hand_out(*block, size, stream, site, client);
+  block->set_asked(whole, client);
   core_->guard->lease(*block, stream);
   block->state.store(BlockState::kGuarded, std::memory_order_relaxed);
   return lease;
@@ -46,6 +46,7 @@ void PayloadPool::drain_guarded(const Lock&) {
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= PayloadGuard::asked_for(*block);
+    clients_.credit(static_cast<ClientId>(block->client), PayloadGuard::asked_for(*block));
   }
   while (PayloadBlock* const block = guard.take_excess()) {
     take_from_guard(*block);

@@ -28,7 +28,16 @@ PoolStatistics PayloadPool::statistics() {
   statistics.largest_free = Bytes{largest_free()};
   statistics.free_blocks = free_blocks();
   statistics.device_waits = epochs_.waits_placed();
+  statistics.clients = clients_.statistics();
   return statistics;
+}
+
+void PayloadPool::reset_peaks() {
+  const Lock lock(core_->mutex);
+  drain_all(lock);
+  counts_.peak_live = counts_.live;
+  clients_.reset_peaks();
+  tiling_.reset_peak();
 }
 
 Bytes PayloadPool::leased() {
@@ -64,6 +73,16 @@ Error PayloadPool::refusal(ErrorCode code, std::uint64_t size, const std::string
                      to_string(traits_.capacity) + ")";
   const std::string held = holders();
   return Error{code, text + (held.empty() ? "" : "; most is held by " + held) + "; " + why};
+}
+
+Error PayloadPool::client_refusal(ClientId client, Bytes size) const {
+  const ClientStatistics account = clients_.of(client);
+  return Error{ErrorCode::kOverBudget,
+               "client " + std::to_string(static_cast<std::uint32_t>(client)) + " may hold " +
+                   to_string(account.limits.hard) + " of the " + std::string(to_string(kind_)) +
+                   " pool on " + counts_.backend + " and holds " + to_string(account.live) +
+                   ": it cannot lease " + to_string(size) +
+                   "; hand something of it back, or raise its limit"};
 }
 
 // "site 12 (40 GiB in 8 blocks), site 3 (20 GiB in 1 block)": the largest few.

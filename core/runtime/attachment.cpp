@@ -79,7 +79,23 @@ SharedMutator::Use::Use(SharedMutator& shared) : shared_(shared), lock_(shared.m
   shared.mutator_->become_current();
 }
 
+SharedMutator::Use::Use(SharedMutator& shared, std::try_to_lock_t)
+    : shared_(shared), lock_(shared.mutex_, std::try_to_lock) {
+  if (!lock_.owns_lock()) {
+    return;
+  }
+  MutatorState& state = *shared.mutator_->core().state;
+  if (!state.runtime.safepoint().try_come_back(state)) {
+    lock_.unlock();
+    return;
+  }
+  shared.mutator_->become_current();
+}
+
 SharedMutator::Use::~Use() {
+  if (!is_there()) {
+    return;
+  }
   MutatorState& state = *shared_.mutator_->core().state;
   check(state.core.locals == nullptr, "a local outlived the use of the mutator it was made with");
   shared_.mutator_->resign();

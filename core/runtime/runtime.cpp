@@ -71,7 +71,8 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                        .workers = workers_for(config),
                        .mode = config.mode,
                        .max_pause_ns = config.max_pause_us * 1000,
-                       .verify = config.verify});
+                       .verify = config.verify,
+                       .after_full = [raw = state.get()] { raw->settle_payloads(); }});
   // Why not wherever there is a device: its context costs half a second, and memory on it.
   const bool has_context = state->backend_->name().starts_with("cuda");
   if (config.marker == MarkerChoice::kCuda ||

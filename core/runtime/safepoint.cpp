@@ -97,6 +97,20 @@ void Safepoint::come_back(MutatorState& mutator) {
   ++running_;
 }
 
+bool Safepoint::try_come_back(MutatorState& mutator) {
+  // Why asked before the lock: whoever stops the world may hold it for as long as that takes.
+  if (is_wanted()) {
+    return false;
+  }
+  const Lock lock(mutex_);
+  if (is_wanted()) {
+    return false;
+  }
+  mutator.presence = Presence::kRunning;
+  ++running_;
+  return true;
+}
+
 std::uint32_t Safepoint::count() const {
   const Lock lock(mutex_);
   return static_cast<std::uint32_t>(

@@ -46,6 +46,8 @@ class Safepoint {
 
   void leave(MutatorState& mutator);
   void come_back(MutatorState& mutator);
+  /// Without waiting: false, and away as before, where somebody wants to stop the world.
+  [[nodiscard]] bool try_come_back(MutatorState& mutator);
 
   /// Calls `visit(mutator)` for each. In a stop.
   template <class Visit>

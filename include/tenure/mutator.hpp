@@ -53,9 +53,13 @@ class SharedMutator {
   class Use {
    public:
     explicit Use(SharedMutator& shared);
+    /// Waits for nobody: where another thread uses it, or a collection is under way, this is no use,
+    /// as `is_there` says. For callers that hold what those may be waiting for.
+    Use(SharedMutator& shared, std::try_to_lock_t);
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
     ~Use();
+    [[nodiscard]] bool is_there() const { return lock_.owns_lock(); }
     [[nodiscard]] Mutator& mutator() { return *shared_.mutator_; }
 
    private:

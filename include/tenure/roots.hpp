@@ -20,6 +20,7 @@ struct HandleCell;
 [[nodiscard]] HandleCell* take_handle_cell(MutatorCore& core, ObjectIndex object);
 [[nodiscard]] HandleCell* copy_handle_cell(HandleCell* cell);
 void drop_handle_cell(HandleCell* cell) noexcept;
+void set_handle_cell(HandleCell* cell, ObjectIndex object) noexcept;
 [[nodiscard]] ObjectIndex handle_object(const HandleCell* cell);
 }  // namespace detail
 
@@ -41,8 +42,11 @@ class Local : private detail::LocalLink {
       : Local(detail::core_of(mutator), handle.index()) {}
   Local(const Local& other) : Local(*other.core_, other.index()) {}
   ~Local() {
-    if (core_->locals == this) [[likely]] {
+    detail::LocalLink* const newest = core_->locals;
+    if (newest == this) [[likely]] {
       core_->locals = below;
+    } else if (newest != nullptr && newest->below == this) {
+      newest->below = below;  // under what a function returned: every local of that function
     } else {
       detail::unlink_local(*core_, *this);
     }
@@ -112,6 +116,24 @@ class Handle {
     if (cell_ != nullptr) {
       detail::drop_handle_cell(std::exchange(cell_, nullptr));
     }
+  }
+
+  /// Keeps nothing, and its cell: `fill` then needs no lock. For tables of handles used again.
+  ///
+  /// threads  anyone
+  void empty() noexcept {
+    if (cell_ != nullptr) {
+      detail::set_handle_cell(cell_, ObjectIndex::kNull);
+    }
+  }
+  /// Keeps another object of the same runtime. False where the handle has no cell.
+  ///
+  /// threads  a mutator of the object's runtime, not away
+  [[nodiscard]] bool fill(ObjectIndex object) noexcept {
+    if (cell_ != nullptr) {
+      detail::set_handle_cell(cell_, object);
+    }
+    return cell_ != nullptr;
   }
 
   [[nodiscard]] ObjectIndex index() const {

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tenure/bytes.hpp"
@@ -18,6 +20,7 @@
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/pinned.hpp"
+#include "tenure/pressure.hpp"
 #include "tenure/result.hpp"
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
@@ -102,6 +105,30 @@ class Runtime {
   ///          kOutOfMemory: the ladder was climbed to its end; kClosed
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
 
+  /// How full everything is: pools, heap and machine.
+  ///
+  /// cost     some 100 us: a dozen small files, and a lock a pool
+  [[nodiscard]] Pressure pressure() const;
+
+  /// Calls `callback` when a pool passes a level on its way up, and for a request that would be
+  /// refused otherwise, with what it needs. Levels are looked at where a pool grows.
+  ///
+  /// threads  anyone; the callback runs on whichever thread asks for memory, on several at a time
+  PressureCallbackId on_pressure(PressureCallback callback);
+
+  /// Makes another garbage collector of the process known, one whose garbage holds payloads of this
+  /// runtime: it is asked to collect once a pool is nine tenths full, and before a request is
+  /// refused. While that gives nothing back, other steps go first.
+  ///
+  /// name     for reports
+  /// threads  as above
+  PressureCallbackId register_collector(std::string name, PressureCallback collect);
+
+  /// Ends either: it is not called again, and no other thread runs it any more.
+  ///
+  /// returns  false where there is none
+  bool remove_pressure_callback(PressureCallbackId id);
+
   /// Whether work on `stream` may use these bytes now: they lie in one payload that is leased, and it
   /// is leased for that stream or was told of it by `used_on`. For asserting before a launch.
   ///
@@ -116,6 +143,17 @@ class Runtime {
   /// errors   kBadArgument; kClosed
   Result<void> resize_nursery(Bytes nursery);
 
+  /// Makes a client known, for limits and figures of its own. The same name gives the same client.
+  ///
+  /// errors   kBadArgument: no name, or 65,535 clients are known
+  [[nodiscard]] Result<ClientId> make_client(std::string_view name);
+
+  /// Sets how much of a memory kind a client may hold from now on. What it holds already stays.
+  ///
+  /// errors   kBadArgument: no such client, or soft above hard; kUnsupported: that kind, with
+  ///          strict_memory_kind; kClosed
+  Result<void> limit_client(ClientId client, MemoryKind kind, const ClientLimits& limits);
+
   /// A new stream of the backend, in order by itself and not ordered with others.
   [[nodiscard]] Result<StreamId> make_stream();
 
@@ -125,6 +163,9 @@ class Runtime {
   Bytes trim();
 
   [[nodiscard]] Statistics statistics() const;
+
+  /// Has the pools count their peaks, `peak_live` and `peak_reserved`, from what is there now.
+  void reset_peaks();
   [[nodiscard]] const Config& config() const;
   /// Every option with its value and who set it.
   [[nodiscard]] std::vector<ConfigRow> describe() const;

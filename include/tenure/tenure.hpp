@@ -15,6 +15,7 @@
 #include "tenure/payload.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/pinned.hpp"
+#include "tenure/pressure.hpp"
 #include "tenure/ref.hpp"
 #include "tenure/replay.hpp"
 #include "tenure/result.hpp"

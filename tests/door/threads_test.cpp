@@ -207,5 +207,45 @@ TEST_F(Threads, MayWorkInTwoHeapsAtOnce) {
   EXPECT_EQ(there->left->value, 999);
 }
 
+// Whether a use without waiting is one, on another thread.
+bool may_use_at_once(SharedMutator& shared) {
+  bool is_there = false;
+  std::thread([&] {
+    SharedMutator::Use use(shared, std::try_to_lock);
+    is_there = use.is_there();
+    if (is_there) {
+      const Local<Node> node = make<Node>(use.mutator());
+      is_there = static_cast<bool>(node);
+    }
+  }).join();
+  return is_there;
+}
+
+TEST_F(Threads, UseASharedMutatorAtOnceWhereNobodyElseDoes) {
+  Runtime other = value_or_throw(Runtime::open());
+  SharedMutator shared(other);
+
+  EXPECT_TRUE(may_use_at_once(shared));
+  {
+    const SharedMutator::Use use(shared);
+    EXPECT_FALSE(may_use_at_once(shared));
+  }
+  EXPECT_TRUE(may_use_at_once(shared));
+}
+
+TEST_F(Threads, DoNotWaitInASharedMutatorForAStop) {
+  Runtime other = value_or_throw(Runtime::open());
+  SharedMutator shared(other);
+  bool used = true;
+  const RootCallbackId id =
+      other.add_root_callback([&](RootVisitor&) { used = may_use_at_once(shared); });
+
+  value_or_throw(other.collect());
+
+  EXPECT_FALSE(used);
+  EXPECT_TRUE(may_use_at_once(shared));
+  other.remove_root_callback(id);
+}
+
 }  // namespace
 }  // namespace tenure::testing

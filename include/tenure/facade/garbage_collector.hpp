@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@
 #include "tenure/statistics.hpp"
 
 namespace tenure {
+
+class Runtime;
+class SharedMutator;
 
 /// Who starts collections, and how they are spread over time.
 enum class GcMode : std::uint8_t {
@@ -116,10 +120,17 @@ class GarbageCollector {
   /// errors   kBadArgument: a name is not known; nothing was changed. kClosed
   Result<std::vector<ConfigurationChange>> optimize_for_workload(
       std::initializer_list<std::string_view> names);
+  Result<std::vector<ConfigurationChange>> optimize_for_workload(
+      std::span<const std::string_view> names);
 
   /// A copy of all figures. Stops the world for a walk over the heap.
   [[nodiscard]] GcStats get_statistics() const;
   [[nodiscard]] const GcConfiguration& configuration() const;
+
+  /// The runtime that this is a view of, and the mutator that its calls share. For other languages'
+  /// doors. The mutator is there until the collector is shut down.
+  [[nodiscard]] Runtime& runtime();
+  [[nodiscard]] SharedMutator& mutator();
 
   /// Releases everything. Handles become inert. Twice is as good as once.
   ShutdownReport shutdown();

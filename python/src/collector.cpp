@@ -1,0 +1,189 @@
+#include "python/src/collector.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
+#include "python/src/wrappers.hpp"
+#include "tenure/finalizer.hpp"
+
+namespace tenure::python {
+
+namespace {
+
+std::atomic<bool> forked{false};
+
+// Handles beyond so many are the heap's again.
+constexpr std::size_t kMostSpare = 65536;
+
+}  // namespace
+
+void note_fork() { forked.store(true, std::memory_order_relaxed); }
+
+Collector::Collector(const GcConfiguration& configuration)
+    : farewells_(std::make_shared<Farewells>()) {
+  if (forked.load(std::memory_order_relaxed)) {
+    throw Failure({ErrorCode::kUnsupported,
+                   "a collector was to be opened in the child of a process that had loaded tenure "
+                   "and forked; start the child with the method \"spawn\""});
+  }
+  for (std::size_t kind = 0; kind < kObjectTypes; ++kind) {
+    plain_types_[kind] = python::type_of(static_cast<ObjectType>(kind), 0);
+  }
+  const nb::gil_scoped_release release;
+  facade_ =
+      std::make_unique<GarbageCollector>(value_or_throw(GarbageCollector::open(configuration)));
+}
+
+Collector::~Collector() {
+  if (forked.load(std::memory_order_relaxed)) {
+    // Its threads are not here, and ending would wait for them.
+    (void)facade_.release();
+    for (Handle<AnyObject>& handle : spare_) {
+      (void)new Handle<AnyObject>(std::move(handle));
+    }
+    (void)new Dropped(std::move(dropped_));
+    return;
+  }
+  if (is_open_) {
+    is_open_ = false;
+    close();
+  }
+}
+
+bool Collector::is_open() const { return is_open_ && !forked.load(std::memory_order_relaxed); }
+
+void Collector::require_open() const {
+  if (!is_open()) [[unlikely]] {
+    throw Failure({ErrorCode::kClosed, is_open_ ? "the collector stayed with the parent of a fork"
+                                                : "the collector was shut down"});
+  }
+}
+
+void Collector::leave() {
+  if (--visitors_ == 0 && !is_open_) {
+    close();
+  }
+}
+
+void Collector::close() {
+  if (forked.load(std::memory_order_relaxed)) {
+    return;
+  }
+  spare_.clear();
+  dropped_.clear();
+  const nb::gil_scoped_release release;
+  facade_->shutdown();
+}
+
+Handle<AnyObject> Collector::keep(Mutator& mutator, ObjectIndex object) {
+  return Handle<AnyObject>(mutator.core(), object);
+}
+
+Handle<AnyObject> Collector::take_spare() {
+  if (spare_.empty()) {
+    return {};
+  }
+  Handle<AnyObject> handle = std::move(spare_.back());
+  spare_.pop_back();
+  return handle;
+}
+
+void Collector::give_back(Handle<AnyObject> handle) {
+  handle.empty();
+  if (is_open_ && spare_.size() < kMostSpare) {
+    spare_.push_back(std::move(handle));
+  }
+}
+
+std::uint64_t Collector::say_farewells() {
+  use_slowly([](Mutator& mutator) { return run_finalizers(mutator); });
+  return call_due();
+}
+
+// Why one at a time in all: a finalizer that allocates would else call others inside of itself.
+std::uint64_t Collector::call_due() {
+  if (is_calling_) {
+    return 0;
+  }
+  is_calling_ = true;
+  const nb::object alive = nb::borrow(self());
+  std::uint64_t called = 0;
+  while (std::optional<Farewell> due = farewells_->take_due()) {
+    if (due->is_abandoned || !due->call.is_valid()) {
+      continue;  // what it held ends here
+    }
+    ++called;
+    try {
+      if (due->is_finalizer) {
+        due->call(wrap(*this, std::move(due->dying)));
+      } else {
+        due->call();
+      }
+    } catch (nb::python_error& raised) {
+      raised.discard_as_unraisable(due->call);
+    }
+  }
+  is_calling_ = false;
+  return called;
+}
+
+// At the end every finalizer runs, on an object that lives still. They may set others.
+std::uint64_t Collector::finish_finalizers() {
+  constexpr int kRounds = 8;
+  std::uint64_t called = call_due();
+  for (int round = 0; round < kRounds; ++round) {
+    const std::vector<FarewellId> left = farewells_->finalizers();
+    if (left.empty()) {
+      break;
+    }
+    for (const FarewellId id : left) {
+      std::optional<Farewell> farewell = farewells_->take(id);
+      if (!farewell) {
+        continue;
+      }
+      Handle<AnyObject> dying = use([&](Mutator& mutator) {
+        const Local<AnyObject> object = farewell->target.lock(mutator);
+        (void)remove_finalizer(mutator, object);
+        return keep(mutator, object.index());
+      });
+      const FarewellId due = farewells_->add(std::move(*farewell));
+      farewells_->note_death(due, std::move(dying));
+    }
+    called += call_due();
+  }
+  return called;
+}
+
+Ended Collector::shut_down() {
+  Ended ended;
+  if (!is_open()) {
+    return ended;
+  }
+  ended.finalizers = finish_finalizers();
+  if (!is_open()) {
+    return ended;  // a finalizer did it
+  }
+  ask([&](GarbageCollector& facade) { ended.objects = facade.get_statistics().total_objects; });
+  const Statistics statistics =
+      ask([](GarbageCollector& facade) { return facade.runtime().statistics(); });
+  ended.handles = statistics.handles - std::min<std::uint64_t>(statistics.handles, spare_.size());
+  if (!is_open()) {
+    return ended;  // another thread did it meanwhile
+  }
+  is_open_ = false;
+  ended.views = visitors_;
+  if (visitors_ == 0) {
+    close();
+  }
+  return ended;
+}
+
+nb::handle Collector::self() {
+  if (!self_.is_valid()) {
+    self_ = nb::find(this);
+  }
+  return self_;
+}
+
+}  // namespace tenure::python

@@ -1,0 +1,190 @@
+"""A precise, generational, moving heap and pools of tensor memory, from Python.
+
+    from tenure import GarbageCollector, ObjectType
+
+    gc = GarbageCollector()
+    array = gc.allocate(ObjectType.ARRAY, 1024)
+    numpy.frombuffer(array, numpy.float32)[:] = 1      # the object's own bytes
+    gc.shutdown()
+
+What Python holds is kept: a GCObject or a Tensor is a root for as long as it lives. Objects refer to
+each other by slots (`allocate(..., references=2)`, `set_reference`); what nothing leads to is collected.
+Any thread may call; no call holds the interpreter's lock while it collects or waits.
+"""
+import atexit
+import collections.abc
+import dataclasses
+import os
+import weakref
+
+from . import _native
+from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, Tensor,
+                      WeakReference)
+
+__version__ = _native.__version__
+__all__ = ["Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration", "GCMode",
+           "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
+           "ShutdownReport", "Tensor", "WeakReference"]
+
+
+@dataclasses.dataclass
+class GCConfiguration:
+    """How a collector behaves. Sizes are in units of 2^20 and 2^10 bytes; it is checked as a whole
+    when a collector is opened with it."""
+    num_generations: int = 3
+    young_gen_size_mb: int = 32
+    old_gen_size_mb: int = 128
+    large_object_threshold_kb: int = 32
+    mode: GCMode = GCMode.AUTOMATIC
+    max_pause_time_ms: float = 10.0
+    collection_ratio: collections.abc.Sequence[int] | None = None
+    enable_compaction: bool = True
+    compaction_threshold: float = 0.3
+    optimize_allocation_patterns: bool = True
+    enable_profiling: bool = False
+    debug_mode: bool = False
+    heap_limit_mb: int = 0
+    payload_budget_mb: int = 0
+    device: str = "auto"
+    seed: int = 1
+
+    def _to_native(self):
+        native = _native.Configuration()
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            try:
+                if field.name == "collection_ratio":
+                    if value is not None:
+                        native.set_collection_ratio(list(value))
+                else:
+                    setattr(native, field.name, value)
+            except TypeError:
+                raise TypeError(f"{field.name} cannot be {value!r}") from None
+        return native
+
+
+@dataclasses.dataclass(frozen=True)
+class GCStats:
+    """A collector at one moment. A copy, that never changes."""
+    total_collections: int
+    collections_by_generation: list[int]
+    total_pause_time_ms: float
+    average_pause_time_ms: float
+    max_pause_time_ms: float
+    pause_target_misses: int
+    heap_size_bytes: int
+    used_bytes: int
+    free_bytes: int
+    fragmentation_ratio: float
+    total_objects: int
+    objects_by_type: dict[str, int]
+    objects_by_generation: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class CollectionReport:
+    """One collection. `generation` is None where it only began or went on with a marking."""
+    generation: int | None
+    full: bool
+    trigger: str
+    pause_time_ms: float
+    objects_copied: int
+    objects_promoted: int
+    bytes_promoted: int
+    objects_marked: int
+    bytes_freed: int
+    payloads_retired: int
+    payload_bytes_retired: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigurationChange:
+    """One field that a preset changed."""
+    field: str
+    before: str
+    after: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ShutdownReport:
+    """What was left. Views are memory that somebody looks at still; it goes with the last of them."""
+    objects_released: int
+    handles_outstanding: int
+    views_outstanding: int
+    finalizers_run: int
+
+
+class GarbageCollector(_native.Collector):
+    """One heap and its pools."""
+
+    def __init__(self, config: GCConfiguration | None = None):
+        """Raises ValueError where a field is out of range or contradicts another."""
+        self._configuration = dataclasses.replace(config or GCConfiguration())
+        super().__init__(self._configuration._to_native())
+        _open.add(self)
+
+    def tensor(self, shape: collections.abc.Sequence[int], dtype: str = "float32",
+               memory: str = "host") -> Tensor:
+        """A row-major tensor, its bytes whatever lay there before. `memory` is host, pinned, unified
+        or device. Raises OutOfMemory."""
+        return _native._tensor(self, list(shape), dtype, memory)
+
+    def from_dlpack(self, array: object) -> Tensor:
+        """A tensor of another library's memory, without a copy: it is kept until the tensor, as an
+        object of this heap, is found dead."""
+        return _native._from_dlpack(self, array)
+
+    def collect(self, generation: int | None = None) -> CollectionReport:
+        """Collects generations 0 to `generation`, and calls what finalizers are due. None: as far as
+        the heap is full: 0, up to 1 above 0.7, all above 0.9."""
+        if generation is None:
+            share = super().heap_share()
+            last = self.get_configuration().num_generations - 1
+            generation = last if share > 0.9 else min(1, last) if share > 0.7 else 0
+        elif not 0 <= generation < self.get_configuration().num_generations:
+            raise ValueError(f"there is no generation {generation}")
+        return CollectionReport(**super().collect(generation))
+
+    def force_full_collection(self) -> CollectionReport:
+        """Collects everything, and calls what finalizers are due."""
+        return CollectionReport(**super().collect(None))
+
+    def run_finalizers(self) -> int:
+        """Calls what finalizers and callbacks are due; how many there were."""
+        return super().run_finalizers()
+
+    def get_statistics(self) -> GCStats:
+        """A copy of all figures. Stops the heap for a walk over it."""
+        return GCStats(**super().statistics())
+
+    def get_configuration(self) -> GCConfiguration:
+        """As it was opened with."""
+        return self._configuration
+
+    def optimize_for_workload(self, names: collections.abc.Sequence[str]) -> list[ConfigurationChange]:
+        """Sets what suits the named loads; several combine. ValueError names the known ones."""
+        return [ConfigurationChange(*change) for change in super().optimize(list(names))]
+
+    def shutdown(self) -> ShutdownReport:
+        """Calls all finalizers and releases everything; what Python holds is inert afterwards. Twice
+        is as good as once."""
+        return ShutdownReport(**super().shut_down())
+
+    def __enter__(self) -> "GarbageCollector":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.shutdown()
+
+
+_open: weakref.WeakSet = weakref.WeakSet()
+
+
+def _shut_down_all():
+    for collector in list(_open):
+        collector.shutdown()
+
+
+atexit.register(_shut_down_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_native.note_fork)
