@@ -15,6 +15,7 @@ void bench_mark(Session& session);
 void bench_pause(Session& session);
 void bench_gc(Session& session);
 void bench_pool(Session& session);
+void bench_pressure(Session& session);
 void bench_replay(Session& session);
 
 struct Bench {
@@ -32,6 +33,7 @@ inline constexpr Bench kBenches[] = {
     {"pause", "stops and slices while a program goes on allocating", bench_pause},
     {"gc", "whole programs on our heap and on others'", bench_gc},
     {"pool", "leasing and handing back payload memory", bench_pool},
+    {"pressure", "cyclic garbage on a device that is nearly full", bench_pressure},
     {"replay", "allocation traces of real programs", bench_replay},
 };
 

@@ -8,6 +8,9 @@
 // does; it has no streams, no device and no statistics, and touches nothing. The rival of the
 // collected replay is the explicit one: what does finding out cost, in time and in memory? Memory is
 // what the pools had mapped at the most.
+//
+// Utilisation, peak live by peak reserved, stands beside models of other allocators (core/policy), the
+// first time through a trace and at later times.
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -26,6 +29,9 @@ namespace tenure::bench {
 namespace {
 
 constexpr double kMemoryTarget = 1.25;  // times the explicit replay's peak
+constexpr double kPercent = 100;
+constexpr double kLaterUtilisation = 98;  // %, from the second time on
+constexpr std::uint32_t kRepetitions = 4;
 constexpr double kMillion = 1e6;
 constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
 
@@ -126,6 +132,42 @@ void measure_trace(Session& session, const Trace& trace) {
               {.ours = collected.peaks(), .rivals = {explicitly.peaks()}});
 }
 
+// How much of what is reserved is live at the peak: the first time through, and later ones. It is no
+// time, so that once is enough.
+void measure_memory(Session& session, const Trace& trace) {
+  const auto utilisations = [&trace](Policy policy, std::uint32_t repetitions) {
+    ReplayOptions options;
+    options.policy = policy;
+    options.repetitions = repetitions;
+    options.config.device = "sim:80GiB";
+    Samples samples;
+    for (const RepetitionReport& one : value_or_throw(replay(trace, options)).repetitions) {
+      samples.push_back(kPercent * one.utilisation);
+    }
+    return samples;
+  };
+  const Samples native = utilisations(Policy::kNative, kRepetitions);
+  Case first{.name = std::string(trace.name()) + ", utilisation, first time",
+             .unit = "% of reserved",
+             .better = Better::kHigher};
+  Measured measured{.ours = {native.front()}, .rivals = {}};
+  for (const Policy policy : kAllPolicies) {
+    if (policy != Policy::kNative) {
+      const bool to_beat = policy == Policy::kPyTorch || policy == Policy::kPyTorchExpandable;
+      Rival rival{.name = std::string(to_string(policy))};
+      if (to_beat) rival.target = 1.0;
+      first.rivals.push_back(std::move(rival));
+      measured.rivals.push_back(utilisations(policy, 1));
+    }
+  }
+  session.add(first, measured);
+  session.add({.name = std::string(trace.name()) + ", utilisation, worst of later times",
+               .unit = "% of reserved",
+               .better = Better::kHigher,
+               .limit = kLaterUtilisation},
+              {.ours = {*std::min_element(native.begin() + 1, native.end())}, .rivals = {}});
+}
+
 // The traces of a folder by their names; none where there is no such folder.
 std::vector<std::string> traces_in(const std::string& folder) {
   std::vector<std::string> found;
@@ -151,7 +193,9 @@ void bench_replay(Session& session) {
   }
   paths.insert(paths.end(), more.begin(), more.end());
   for (const std::string& path : paths) {
-    measure_trace(session, value_or_throw(Trace::read(path)));
+    const Trace trace = value_or_throw(Trace::read(path));
+    measure_trace(session, trace);
+    measure_memory(session, trace);
   }
 }
 

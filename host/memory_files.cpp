@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -94,6 +95,18 @@ void apply_group(const std::string& folder, const Generation& words, GroupMemory
   memory.available = std::min(memory.available, *limit - std::min(*limit, held));
 }
 
+// Of "some avg10=1.50 avg60=...", the first, as a part of one.
+double stall_in(const std::string& path) {
+  const std::string text = read_text(path).value_or("");
+  const std::string_view key = "some avg10=";
+  const std::size_t at = text.find(key);
+  constexpr double kPercent = 100.0;
+  return at == std::string::npos
+             ? 0.0
+             : std::clamp(std::strtod(text.c_str() + at + key.size(), nullptr) / kPercent, 0.0,
+                          1.0);
+}
+
 }  // namespace
 
 std::optional<std::string> read_text(const std::string& path) {
@@ -149,17 +162,30 @@ GroupMemory group_memory(const std::string& root) {
   return memory;
 }
 
+double memory_stall(const std::string& root) {
+  double stall = stall_in(root + "/proc/pressure/memory");
+  const std::optional<std::string> groups = read_text(root + "/proc/self/cgroup");
+  const std::optional<std::string> path = groups ? group_path(*groups, "") : std::nullopt;
+  if (path) {
+    for (const std::string_view mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+      stall = std::max(stall, stall_in(root + std::string(mount) + *path + "/memory.pressure"));
+    }
+  }
+  return stall;
+}
+
 MemoryReading machine_memory(const std::string& root) {
   const std::string text = read_text(root + "/proc/meminfo").value_or("");
   const Bytes free = field_of(text, "MemFree").value_or(Bytes{});  // kernels before 3.14
   return {field_of(text, "MemTotal").value_or(Bytes{}),
-          field_of(text, "MemAvailable").value_or(free)};
+          field_of(text, "MemAvailable").value_or(free), 0.0};
 }
 
 MemoryReading memory_reading(const std::string& root) {
   const MemoryReading machine = machine_memory(root);
   const GroupMemory group = group_memory(root);
-  return {std::min(machine.total, group.limit), std::min(machine.available, group.available)};
+  return {std::min(machine.total, group.limit), std::min(machine.available, group.available),
+          memory_stall(root)};
 }
 
 }  // namespace tenure

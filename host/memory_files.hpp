@@ -30,10 +30,14 @@ struct GroupMemory {
 /// root     where proc/ and sys/ are: "" on a machine
 [[nodiscard]] GroupMemory group_memory(const std::string& root = "");
 
-/// The machine's memory, whatever groups leave of it.
+/// Of the last ten seconds, the part in which some task of the machine, or of this process's group,
+/// waited for memory; 0 where the kernel keeps no such account.
+[[nodiscard]] double memory_stall(const std::string& root = "");
+
+/// The machine's memory, whatever groups leave of it; without its stalls.
 [[nodiscard]] MemoryReading machine_memory(const std::string& root = "");
 
-/// The machine's memory, cut to what the groups leave.
+/// The machine's memory, cut to what the groups leave, and its stalls.
 ///
 /// cost     some tens of microseconds: half a dozen small files
 [[nodiscard]] MemoryReading memory_reading(const std::string& root = "");

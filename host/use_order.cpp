@@ -74,9 +74,10 @@ void UseOrder::split_at(const std::byte* place) {
   }
 }
 
-void UseOrder::use(const Use& next, const std::byte* first, const std::byte* end) {
-  split_at(first);
+void UseOrder::use(const Use& next, const std::byte* const begin, const std::byte* end) {
+  split_at(begin);
   split_at(end);
+  const std::byte* first = begin;
   for (auto known = stretches_.lower_bound(first); first != end;) {
     if (known == stretches_.end() || known->first != first) {
       const std::byte* const gap_end =
@@ -86,6 +87,13 @@ void UseOrder::use(const Use& next, const std::byte* first, const std::byte* end
     use_stretch(next, first, known->second);
     first = known->second.end;
     ++known;
+  }
+  if (next.access == Access::kWrite) {
+    // All of it has this one use now. Why made one: cut at every byte where something ever ended, a
+    // long run would have a stretch for each.
+    const auto whole = stretches_.find(begin);
+    stretches_.erase(std::next(whole), stretches_.lower_bound(end));
+    whole->second.end = end;
   }
 }
 

@@ -69,7 +69,7 @@ class UseOrder {
   }
   static void join(Clock& clock, const Clock& other);
 
-  void use(const Use& next, const std::byte* first, const std::byte* end);
+  void use(const Use& next, const std::byte* begin, const std::byte* end);
   void use_stretch(const Use& next, const std::byte* first, Stretch& stretch);
   void split_at(const std::byte* place);
 

@@ -20,6 +20,7 @@ enum class PageUse : std::uint8_t {
 struct MemoryReading {
   Bytes total;
   Bytes available;
+  double stall = 0.0;  // of the last 10 s, the part in which some task waited for memory
 };
 
 /// threads  anyone

@@ -16,12 +16,21 @@ void PauseBudget::learn(const YoungCost& cost) {
     survival_ = rate > survival_ ? rate : survival_ + kForget * (rate - survival_);
   }
 
+  follow_misses(cost.pause_ns);
+
   const auto most = static_cast<double>(most_.count());
-  const auto aim = static_cast<double>(fits(kAimNursery).count());
+  const auto aim = static_cast<double>(fits(kAimNursery * reach()).count());
   const double wanted = survival_ > 0.0 ? aim / survival_ : most;
   const double grown = kGrowth * static_cast<double>(nursery().count());
   const double size = std::min({wanted, grown, most});
   nursery_ = std::min(most_, std::max(kLeast, Bytes{static_cast<std::uint64_t>(size)}));
+}
+
+// The quantile of stops that meets the target is what is held, by steps up and down (Robbins and Monro,
+// 1951): how far stops scatter about what was predicted need not be known.
+void PauseBudget::follow_misses(std::uint64_t pause_ns) {
+  reach_ =
+      std::clamp(reach_ * (pause_ns > target_ns_ ? kReachDown : kReachUp), kLeastReach, kMostReach);
 }
 
 Bytes PauseBudget::fits(double targets) const {
@@ -31,7 +40,8 @@ Bytes PauseBudget::fits(double targets) const {
 
 Bytes PauseBudget::middle() const {
   const double comes = survival_ * static_cast<double>(nursery().count());
-  const double fit = static_cast<double>(fits(kAimMiddle / std::max(1u, middle_)).count()) - comes;
+  const double fit =
+      static_cast<double>(fits(kAimMiddle * reach() / std::max(1u, middle_)).count()) - comes;
   const Bytes least = std::min(kLeastMiddle, most_);
   return fit > 0.0 ? std::clamp(Bytes{static_cast<std::uint64_t>(fit)}, least, most_) : least;
 }

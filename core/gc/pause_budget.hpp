@@ -19,7 +19,7 @@ struct YoungCost {
 
 class PauseBudget {
  public:
-  /// target_ns   of a stop; what is aimed at is less, since survivors come in bursts
+  /// target_ns   of a stop; what is aimed at is less, by as much as stops scatter
   /// nursery     the most that is ever used of it
   /// middle      generations between the first and the oldest
   PauseBudget(std::uint64_t target_ns, Bytes nursery, std::uint32_t middle)
@@ -40,12 +40,21 @@ class PauseBudget {
 
  private:
   [[nodiscard]] Bytes fits(double targets) const;
+  void follow_misses(std::uint64_t pause_ns);
+  [[nodiscard]] double reach() const { return std::max(1.0, reach_); }
   [[nodiscard]] Bytes burst() const { return fits(kBurst); }
 
-  static constexpr double kAimNursery = 0.35;  // of the target
-  static constexpr double kAimMiddle = 0.4;    // of the target, for all middle generations together
-  static constexpr double kBurst = 5.0;        // targets
-  static constexpr double kForget = 0.25;      // weight of the newest collection
+  // Of the target, where stops scatter widely; times `reach_`, where they do not.
+  static constexpr double kAimNursery = 0.35;
+  static constexpr double kAimMiddle = 0.4;  // for all middle generations together
+  static constexpr double kMostReach = 2.2;
+  // How low it counts, so that what misses took away is not made up for too soon.
+  static constexpr double kLeastReach = 0.25;
+  // A stop past the target takes back what 200 within it gave: one in 200 is where reach settles.
+  static constexpr double kReachUp = 1.004;
+  static constexpr double kReachDown = 0.45;
+  static constexpr double kBurst = 5.0;    // targets
+  static constexpr double kForget = 0.25;  // weight of the newest collection
   // A nursery grows by no more at a time; it shrinks at once.
   static constexpr double kGrowth = 1.5;
   // Four mutators' buffers. Below, stopping alone costs more than what a shorter stop saves.
@@ -60,6 +69,7 @@ class PauseBudget {
   Bytes nursery_ = most_;
   double ns_per_byte_ = kFirstNsPerByte;
   double survival_ = 0.0;  // of a byte of generation 0
+  double reach_ = 1.0;
 };
 
 }  // namespace tenure

@@ -22,6 +22,7 @@ inline constexpr std::uint64_t kBlockStep = 512;
 
 ///   unmapped <--> free --> leased --> returned --> free
 ///                             \--> inert (the pool closed first)
+/// In the pool of a checked runtime `guarded` stands for `leased`, so that the others do not ask.
 enum class BlockState : std::uint8_t {
   kSpare,     // a descriptor that describes nothing
   kUnmapped,  // addresses without memory behind them
@@ -29,6 +30,7 @@ enum class BlockState : std::uint8_t {
   kLeased,
   kReturned,  // in the remote free list: its pool has not looked yet
   kInert,     // leased when its pool closed; nothing lies behind it
+  kGuarded,   // leased, with redzones around what its holder was given
 };
 
 /// A free block's place in its index: a tree by size, a ring through blocks of one size. An unmapped
@@ -43,8 +45,9 @@ struct FreeNode {
 /// Two cache lines: what lease and return touch, then what is asked of the free.
 struct alignas(64) PayloadBlock {
   std::byte* data = nullptr;
-  std::uint64_t size = 0;          // bytes, a multiple of kBlockStep
-  std::uint64_t asked = 0;         // bytes asked for; of a leased block
+  std::uint64_t size = 0;        // bytes, a multiple of kBlockStep
+  std::uint64_t asked : 48 = 0;  // bytes asked for; of a leased block, as its client is
+  std::uint64_t client : 16 = 0;
   PayloadBlock* before = nullptr;  // neighbours by address; null at the segment's ends
   PayloadBlock* after = nullptr;
   PoolCore* core = nullptr;        // outlives the block
@@ -61,6 +64,11 @@ struct alignas(64) PayloadBlock {
   /// block that is being handed back counts as leased until the pool takes it.
   [[nodiscard]] bool is(BlockState wanted) const {
     return state.load(std::memory_order_relaxed) == wanted;
+  }
+  void set_asked(Bytes bytes, ClientId whose) {
+    constexpr std::uint64_t kMost = (std::uint64_t{1} << 48) - 1;  // a pool counts to 2^45
+    asked = bytes.count() & kMost;
+    client = static_cast<std::uint16_t>(whose);
   }
   [[nodiscard]] std::byte* end() const { return data + size; }
 };

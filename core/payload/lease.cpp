@@ -4,15 +4,34 @@
 
 namespace tenure {
 
+namespace {
+
+PayloadView guarded_view(const PayloadBlock* block) {
+  return block == nullptr || !block->is(BlockState::kGuarded)
+             ? PayloadView{}
+             : PayloadGuard::view_of(*block, block->core->kind);
+}
+
+// The block is no longer leased, and its state was exchanged all the same.
+void report_twice(PayloadBlock& block, BlockState before) {
+  if (block.core->guard == nullptr) {
+    fail("a payload was handed back twice: its block is no longer leased");
+  }
+  block.state.store(before, std::memory_order_relaxed);
+  block.core->guard->report_twice(block);
+}
+
+}  // namespace
+
 PayloadView PayloadLease::view() const {
   if (block_ == nullptr || !block_->is(BlockState::kLeased)) {
-    return {};
+    return guarded_view(block_);
   }
   return {block_->data, Bytes{block_->asked}, block_->core->kind};
 }
 
 void PayloadLease::used_on(StreamId stream) {
-  if (block_ == nullptr || !block_->is(BlockState::kLeased)) {
+  if (block_ == nullptr || !(block_->is(BlockState::kLeased) || block_->is(BlockState::kGuarded))) {
     return;
   }
   if (block_->uses.home() == stream) {
@@ -25,6 +44,9 @@ void PayloadLease::used_on(StreamId stream) {
     const std::scoped_lock lock(block_->core->mutex);
     block_->uses.add_ongoing(stream);
   }
+  if (block_->is(BlockState::kGuarded)) {
+    block_->core->guard->use(*block_, stream);
+  }
 }
 
 void PayloadLease::release() noexcept {
@@ -34,15 +56,19 @@ void PayloadLease::release() noexcept {
   }
   PoolCore& core = *block->core;  // read before the exchange: the block may be gone after it
   // Why acq_rel: of two that hand one block back, the second must see that the first did.
-  switch (block->state.exchange(BlockState::kReturned, std::memory_order_acq_rel)) {
+  const BlockState before = block->state.exchange(BlockState::kReturned, std::memory_order_acq_rel);
+  switch (before) {
     case BlockState::kLeased:
       core.returned.put(*block);
       return;
     case BlockState::kInert:
       core.let_go();
       return;
+    case BlockState::kGuarded:
+      core.guarded.put(*block);
+      return;
     default:
-      fail("a payload was handed back twice: its block is no longer leased");
+      report_twice(*block, before);
   }
 }
 

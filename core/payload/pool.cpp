@@ -22,9 +22,13 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
       traits_(backend.traits(kind)),
       options_(options),
       limit_(std::min({options.budget.count(), traits_.capacity.count(), kMostBytes})),
+      at_once_(options.checked == nullptr ? limit_ : 0),
       core_(new PoolCore(kind, backend)),
       epochs_(backend),
       tiling_(backend, *core_, traits_, limit_) {
+  if (options.checked != nullptr) {
+    core_->guard = std::make_unique<PayloadGuard>(*options.checked, kind, options.guard);
+  }
   counts_.kind = kind;
   counts_.backend = backend.name();
   counts_.budget = options.budget;
@@ -35,12 +39,20 @@ PayloadPool::~PayloadPool() {
   core_->let_go();
 }
 
-Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site, Effort effort) {
+Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site, Effort effort,
+                                        ClientId client) {
   const Lock lock(core_->mutex);
+  if (client != ClientId::kNone && is_over(client, size, lock)) [[unlikely]] {
+    ++counts_.refusals;
+    return client_refusal(client, size);
+  }
   if (!may_lease(size, stream)) [[unlikely]] {
     if (Result<void> ready = make_ready(size, stream); !ready) {
       ++counts_.refusals;
       return ready.failure();
+    }
+    if (core_->guard != nullptr) {
+      return lease_guarded(size, stream, site, effort, client, lock);
     }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
@@ -52,20 +64,51 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
     }
     block = *taken;
   }
-  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site);
+  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site, client);
 }
 
-PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site) {
+PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, ClientId client) {
   const Lock lock(core_->mutex);
-  if (!may_lease(size, stream) && !make_ready(size, stream)) [[unlikely]] {
+  if (client != ClientId::kNone && is_over(client, size, lock)) [[unlikely]] {
     return {};
+  }
+  if (!may_lease(size, stream)) [[unlikely]] {
+    if (!make_ready(size, stream)) {
+      return {};
+    }
+    if (core_->guard != nullptr) {
+      Result<PayloadLease> lease = lease_guarded(size, stream, site, Effort::kReuse, client, lock);
+      return lease ? std::move(*lease) : PayloadLease();
+    }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, lock);
   if (block == nullptr) [[unlikely]] {
     const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, Effort::kReuse);
     block = taken.ok() ? *taken : nullptr;
   }
-  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site);
+  return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site, client);
+}
+
+bool PayloadPool::is_over(ClientId client, Bytes size, const Lock& lock) {
+  if (clients_.admits(client, size)) {
+    return false;
+  }
+  drain_all(lock);  // some of what it holds may have come back
+  if (clients_.admits(client, size)) {
+    return false;
+  }
+  clients_.refuse(client);
+  return true;
+}
+
+void PayloadPool::limit_client(ClientId client, const ClientLimits& limits) {
+  const Lock lock(core_->mutex);
+  clients_.set_limits(client, limits);
+}
+
+bool PayloadPool::take_passed(ClientId client) {
+  const Lock lock(core_->mutex);
+  return clients_.take_passed(client);
 }
 
 PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock) {
@@ -85,6 +128,7 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= Bytes{block->asked};
+    clients_.credit(static_cast<ClientId>(block->client), Bytes{block->asked});
     counts_.leased -= Bytes{block->size};
     if (match == nullptr && block->size == size && block->uses.is_only_ongoing(stream)) {
       match = block;
@@ -95,8 +139,10 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
   return match;
 }
 
-PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site) {
-  block.asked = size.count();
+PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
+                                   ClientId client) {
+  block.set_asked(size, client);
+  clients_.charge(client, size);
   block.site = site;
   block.uses.begin(stream);
   block.state.store(BlockState::kLeased, std::memory_order_relaxed);
@@ -221,11 +267,14 @@ std::uint64_t PayloadPool::close() {
   core_->slab.for_each([&](PayloadBlock& block) {
     // Why first the holder: the lease may be given up as soon as it is inert.
     core_->holders.fetch_add(1, std::memory_order_relaxed);
-    BlockState leased = BlockState::kLeased;
+    BlockState leased = core_->guard == nullptr ? BlockState::kLeased : BlockState::kGuarded;
     if (block.state.compare_exchange_strong(leased, BlockState::kInert,
                                             std::memory_order_acq_rel)) {
       ++inert;
       end_uses(block);
+      if (core_->guard != nullptr) {
+        core_->guard->abandon(block);
+      }
     } else {
       core_->let_go();
     }
@@ -234,6 +283,7 @@ std::uint64_t PayloadPool::close() {
     std::this_thread::yield();
     drain_all(lock);
   }
+  empty_quarantine();
   Result<void> idle = epochs_.wait_for_all();
   if (!idle && idle.failure().code != ErrorCode::kDeviceLost) {
     idle = epochs_.wait_for_all();  // a refusal may have passed

@@ -26,7 +26,9 @@
 #include <vector>
 
 #include "core/backend/backend.hpp"
+#include "core/payload/client_accounts.hpp"
 #include "core/payload/free_index.hpp"
+#include "core/payload/guard.hpp"
 #include "core/payload/pool_core.hpp"
 #include "core/payload/stream_epochs.hpp"
 #include "core/payload/tiling.hpp"
@@ -54,6 +56,10 @@ struct PoolOptions {
   /// thousandths. Measured: over 25 traces of training and inference, 5 gives the best utilisation;
   /// 0 maps four times as often elsewhere, 20 a quarter as often and wastes 0.3 % more.
   std::uint32_t slack_per_mille = 5;
+
+  /// The pool's own backend, where payloads are checked; null where they are not.
+  CheckedBackend* checked = nullptr;
+  GuardOptions guard{};
 };
 
 /// threads  anyone
@@ -78,11 +84,17 @@ class PayloadPool {
   /// cost     some 50 ns where a free block fits, whatever the size and the number of free blocks
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, StreamId stream,
                                            SiteId site = SiteId::kUnknown,
-                                           Effort effort = Effort::kGrow);
+                                           Effort effort = Effort::kGrow,
+                                           ClientId client = ClientId::kNone);
 
   /// A lease that maps nothing: empty where memory would have to be mapped, or the request is one
   /// that `lease` refuses.
-  [[nodiscard]] PayloadLease try_lease(Bytes size, StreamId stream, SiteId site = SiteId::kUnknown);
+  [[nodiscard]] PayloadLease try_lease(Bytes size, StreamId stream, SiteId site = SiteId::kUnknown,
+                                       ClientId client = ClientId::kNone);
+
+  /// How much a client may hold, and whether it passed its soft limit since that was last asked.
+  void limit_client(ClientId client, const ClientLimits& limits);
+  [[nodiscard]] bool take_passed(ClientId client);
 
   /// Gives memory back until it is at least so much, or no whole idle piece is left. Addresses stay.
   ///
@@ -100,8 +112,13 @@ class PayloadPool {
   /// Bytes leased now, as rounded.
   [[nodiscard]] Bytes leased();
 
+  /// The most bytes that may be mapped: the budget, or the backend's capacity.
+  [[nodiscard]] Bytes limit() const { return Bytes{limit_}; }
+
   [[nodiscard]] MemoryKind kind() const { return kind_; }
   [[nodiscard]] PoolStatistics statistics();
+  /// Peaks are counted from what is live and reserved now.
+  void reset_peaks();
 
   /// Checks every invariant of the pool and its parts.
   ///
@@ -125,13 +142,20 @@ class PayloadPool {
 
   // pool.cpp: what each lease and return goes through
   [[nodiscard]] bool may_lease(Bytes size, StreamId stream) const {
-    return !size.is_zero() && size.count() <= limit_ && !closed_ && epochs_.knows(stream);
+    return !size.is_zero() && size.count() <= at_once_ && !closed_ && epochs_.knows(stream);
   }
   [[nodiscard]] PayloadBlock* take_at_hand(std::uint64_t size, StreamId stream, const Lock& lock);
   [[nodiscard]] PayloadBlock* drain(std::uint64_t size, StreamId stream, const Lock& lock);
-  void drain_all(const Lock& lock) { (void)drain(0, StreamId::kDefault, lock); }
+  void drain_all(const Lock& lock) {
+    (void)drain(0, StreamId::kDefault, lock);
+    if (core_->guard != nullptr) {
+      drain_guarded(lock);
+    }
+  }
   [[nodiscard]] PayloadBlock* take_own(std::uint64_t size, StreamId stream);
-  PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site);
+  PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
+                        ClientId client);
+  [[nodiscard]] bool is_over(ClientId client, Bytes size, const Lock& lock);
   void file(PayloadBlock& block);
   PayloadBlock& join_neighbours(PayloadBlock& block);
   void shelve(PayloadBlock& block);
@@ -173,6 +197,17 @@ class PayloadPool {
                                                  std::uint64_t most_to_map) const;
   [[nodiscard]] Result<void> order_behind(StreamId stream, const PayloadBlock& block);
 
+  // pool_guarded.cpp: what only pools of checked runtimes go through
+  [[nodiscard]] Result<PayloadLease> lease_guarded(Bytes size, StreamId stream, SiteId site,
+                                                   Effort effort, ClientId client,
+                                                   const Lock& lock);
+  void drain_guarded(const Lock& lock);
+  void empty_quarantine();
+  void take_from_guard(PayloadBlock& block);
+  [[nodiscard]] Bytes kept() const {
+    return core_->guard == nullptr ? Bytes{} : core_->guard->kept();
+  }
+
   // pool_growth.cpp: what needs memory mapped or given back
   [[nodiscard]] Result<PayloadBlock*> take_with_effort(std::uint64_t size, StreamId stream,
                                                        Effort effort);
@@ -188,6 +223,7 @@ class PayloadPool {
   std::uint64_t give_back_inside(PayloadBlock& block, std::uint64_t most);
 
   // pool_report.cpp: what is said about it
+  [[nodiscard]] Error client_refusal(ClientId client, Bytes size) const;
   [[nodiscard]] Error refusal(ErrorCode code, std::uint64_t size, const std::string& why) const;
   [[nodiscard]] std::string holders() const;
   [[nodiscard]] std::uint64_t largest_free() const;
@@ -197,7 +233,8 @@ class PayloadPool {
   const MemoryKind kind_;
   const KindTraits traits_;
   const PoolOptions options_;
-  const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
+  const std::uint64_t limit_;    // bytes that may be mapped: budget and capacity
+  const std::uint64_t at_once_;  // bytes that may be leased without a second look; 0 with a guard
 
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;
@@ -208,6 +245,7 @@ class PayloadPool {
   std::uint64_t peak_leased_ = 0;       // as rounded
   std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
   bool closed_ = false;
+  ClientAccounts clients_;
   PoolStatistics counts_;  // all but what is worked out when asked for
 };
 

@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "core/backend/backend.hpp"
 #include "core/payload/block_slab.hpp"
+#include "core/payload/guard.hpp"
 #include "core/payload/remote_free_list.hpp"
 
 namespace tenure {
@@ -20,6 +22,8 @@ struct PoolCore {
   std::mutex mutex;        // the pool's lock
   BlockSlab slab;          // guarded by mutex
   RemoteFreeList returned;
+  RemoteFreeList guarded;               // what was handed back of a pool with a guard
+  std::unique_ptr<PayloadGuard> guard;  // null but in a checked runtime; set before any lease
 
   /// After the pool closed: leases still out, plus one while the pool itself is there. Whoever
   /// takes it to 0 deletes the core.

@@ -299,6 +299,7 @@ Bytes PayloadPool::trim(Bytes at_least, HostWait wait) {
     return Bytes{};
   }
   drain_all(lock);
+  empty_quarantine();
   (void)make_idle(wait == HostWait::kAllowed ? Effort::kWait : Effort::kGrow);
   return Bytes{give_back_idle(at_least.count(), kNoWindow, 0)};
 }

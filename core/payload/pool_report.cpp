@@ -28,7 +28,16 @@ PoolStatistics PayloadPool::statistics() {
   statistics.largest_free = Bytes{largest_free()};
   statistics.free_blocks = free_blocks();
   statistics.device_waits = epochs_.waits_placed();
+  statistics.clients = clients_.statistics();
   return statistics;
+}
+
+void PayloadPool::reset_peaks() {
+  const Lock lock(core_->mutex);
+  drain_all(lock);
+  counts_.peak_live = counts_.live;
+  clients_.reset_peaks();
+  tiling_.reset_peak();
 }
 
 Bytes PayloadPool::leased() {
@@ -44,7 +53,8 @@ bool PayloadPool::can_ever_fit(Bytes size) const {
 Bytes PayloadPool::shortfall(Bytes size) {
   const Lock lock(core_->mutex);
   drain_all(lock);
-  const std::uint64_t wanted = counts_.leased.count() + size.count();
+  // What the guard keeps is given up where nothing else is left.
+  const std::uint64_t wanted = (counts_.leased - kept()).count() + size.count();
   return Bytes{wanted > limit_ ? wanted - limit_ : 0};
 }
 
@@ -65,6 +75,16 @@ Error PayloadPool::refusal(ErrorCode code, std::uint64_t size, const std::string
   return Error{code, text + (held.empty() ? "" : "; most is held by " + held) + "; " + why};
 }
 
+Error PayloadPool::client_refusal(ClientId client, Bytes size) const {
+  const ClientStatistics account = clients_.of(client);
+  return Error{ErrorCode::kOverBudget,
+               "client " + std::to_string(static_cast<std::uint32_t>(client)) + " may hold " +
+                   to_string(account.limits.hard) + " of the " + std::string(to_string(kind_)) +
+                   " pool on " + counts_.backend + " and holds " + to_string(account.live) +
+                   ": it cannot lease " + to_string(size) +
+                   "; hand something of it back, or raise its limit"};
+}
+
 // "site 12 (40 GiB in 8 blocks), site 3 (20 GiB in 1 block)": the largest few.
 std::string PayloadPool::holders() const {
   struct Holding {
@@ -73,7 +93,7 @@ std::string PayloadPool::holders() const {
   };
   std::map<SiteId, Holding> by_site;
   tiling_.for_each([&](const PayloadBlock& block) {
-    if (block.is(BlockState::kLeased)) {
+    if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded)) {
       Holding& holding = by_site[block.site];
       holding.bytes += block.size;
       ++holding.blocks;
@@ -137,9 +157,13 @@ std::string PayloadPool::fault() const {
   std::uint64_t live = 0;
   std::uint64_t free = 0;
   const auto look_at = [&](const PayloadBlock& block) {
-    if (block.is(BlockState::kLeased) || block.is(BlockState::kReturned)) {
+    if (block.is(BlockState::kLeased) || block.is(BlockState::kReturned) ||
+        block.is(BlockState::kGuarded)) {
+      const PayloadGuard* const guard = core_->guard.get();
       leased += block.size;
-      live += block.asked;
+      live += guard == nullptr      ? block.asked
+              : guard->keeps(block) ? 0
+                                    : PayloadGuard::asked_for(block).count();
       if (block.asked == 0 || block.asked > block.size) {
         fault = "a block of " + std::to_string(block.size) + " bytes was leased for " +
                 std::to_string(block.asked);

@@ -35,6 +35,7 @@ class Tiling {
   [[nodiscard]] std::uint64_t piece() const { return piece_; }
   [[nodiscard]] std::uint64_t mapped() const { return mapped_; }
   [[nodiscard]] std::uint64_t peak_mapped() const { return peak_mapped_; }
+  void reset_peak() { peak_mapped_ = mapped_; }
   /// Bytes that were mapped for `size`, rounded to pieces.
   [[nodiscard]] std::uint64_t pieces_for(std::uint64_t size) const {
     return (size + piece_ - 1) & ~(piece_ - 1);

@@ -20,29 +20,46 @@ class PayloadTrigger {
   ///
   /// owned    bytes that objects ever came to own, less those they released themselves
   /// leased   by the pool, to objects or not
-  [[nodiscard]] PayloadAdvice advise(Bytes owned, Bytes leased) const;
+  /// now_ns   since any fixed moment
+  [[nodiscard]] PayloadAdvice advise(Bytes owned, Bytes leased, std::uint64_t now_ns) const;
 
-  /// Learns what a collection gave back. `owned` as above, when it began.
-  void learn_young(Bytes owned, Bytes retired);
-  void learn_full(Bytes owned, Bytes retired);
+  /// What objects came to own since the last full collection: the most that one could give back.
+  [[nodiscard]] Bytes owned_since_full(Bytes owned) const { return full_.owned_since(owned); }
+
+  /// A collection: what objects owned when it began, what it gave back, and when it was.
+  struct Outcome {
+    Bytes owned{};
+    Bytes retired{};
+    std::uint64_t took_ns = 0;
+    std::uint64_t ended_ns = 0;
+  };
+  void learn_young(const Outcome& outcome);
+  void learn_full(const Outcome& outcome);
+  /// A full collection that was not done for payloads: whether it paid says nothing here.
+  void settle_full(Bytes owned);
 
  private:
   // One kind of collection. It is due once the bytes owned since the last one pass a share of what
   // is leased; the share doubles when a collection gave back little, and halves when it gave much.
   // It may not grow far: a pool that grows by shares of itself is looked at a few dozen times from
-  // its first mebibyte to its last, whether that pays or not.
+  // its first mebibyte to its last, whether that pays or not. And one that is no trifle waits until
+  // the program had the time that makes it a twentieth: memory is cheaper, until there is none.
   struct Kind {
     std::uint32_t share;  // parts in kWhole
     std::uint32_t least;
     std::uint32_t most;
     Bytes owned_then{};  // at the last one
+    std::uint64_t rests_until_ns = 0;
 
     [[nodiscard]] Bytes owned_since(Bytes owned) const;
-    [[nodiscard]] bool is_due(Bytes owned, Bytes leased) const;
-    void learn(Bytes owned, Bytes retired);
+    [[nodiscard]] bool is_due(Bytes owned, Bytes leased, std::uint64_t now_ns) const;
+    void learn(const Outcome& outcome);
   };
 
   static constexpr std::uint32_t kWhole = 64;
+
+  static constexpr std::uint64_t kTrifle = 1'000'000;  // ns
+  static constexpr std::uint64_t kRestsTimes = 19;     // what it took: a share of 1 in 20
 
   // Below this, growing costs less than looking.
   static constexpr Bytes kNotWorthIt{1u << 20};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/observe/trace.hpp"
+#include "core/replay/model_replay.hpp"
 #include "tenure/runtime.hpp"
 #include "tenure/tensor.hpp"
 
@@ -35,7 +36,11 @@ class ExplicitBlocks {
     return {};
   }
   void free(const TraceEvent& event) { leases_[event.block].release(); }
-  void drop_all() { leases_.clear(); }
+  void drop_all() {
+    for (PayloadLease& lease : leases_) {
+      lease.release();
+    }
+  }
 
  private:
   Runtime& runtime_;
@@ -59,7 +64,11 @@ class CollectedBlocks {
   }
   // Nothing is handed back: the collector has to find it.
   void free(const TraceEvent& event) { roots_[event.block].reset(); }
-  void drop_all() { roots_.clear(); }
+  void drop_all() {
+    for (Handle<Tensor>& root : roots_) {
+      root.reset();
+    }
+  }
 
  private:
   Mutator& mutator_;
@@ -68,10 +77,11 @@ class CollectedBlocks {
 
 // The trace's streams, as streams of the runtime, by number. The trace's 0 is the default stream.
 Result<std::vector<StreamId>> make_streams(Runtime& runtime,
-                                           const std::vector<std::uint16_t>& numbers) {
+                                           const std::vector<std::uint16_t>& numbers,
+                                           ReplayStreams asked) {
   std::vector<StreamId> streams(numbers.empty() ? 1u : numbers.back() + 1u);
   for (const std::uint16_t number : numbers) {
-    if (number == 0) {
+    if (number == 0 || asked == ReplayStreams::kOne) {
       continue;
     }
     const Result<StreamId> stream = runtime.make_stream();
@@ -90,25 +100,20 @@ class Replay {
       : trace_(trace), options_(options), runtime_(runtime), mutator_(runtime) {}
 
   Result<ReplayReport> run() {
-    Result<std::vector<StreamId>> streams = make_streams(runtime_, trace_.figures().streams);
+    Result<std::vector<StreamId>> streams =
+        make_streams(runtime_, trace_.figures().streams, options_.streams);
     if (!streams) {
       return streams.failure();
     }
     streams_ = std::move(*streams);
     Blocks blocks(runtime_, mutator_, trace_.figures().allocations);
-    if (Result<void> done = play(blocks, trace_.prologue()); !done) {
-      return done.failure();
+    ReplayReport report = begin_report();
+    for (std::uint32_t k = 0; k < options_.repetitions; ++k) {
+      if (Result<void> done = repeat(blocks, report); !done) {
+        return done.failure();
+      }
     }
-    const Statistics before = runtime_.statistics();
-    const auto begun = Clock::now();
-    if (Result<void> done = play(blocks, trace_.window()); !done) {
-      return done.failure();
-    }
-    const std::chrono::duration<double> took = Clock::now() - begun;
-    ReplayReport report = summarize(took.count(), before);
-
-    blocks.drop_all();
-    (void)runtime_.collect(Collect::kFull);  // it is open: nothing to fail
+    finish(report);
     for (const PoolStatistics& pool : runtime_.statistics().pools) {
       report.leaked_blocks += pool.live_blocks;
     }
@@ -126,44 +131,81 @@ class Replay {
                                               done.failure().message};
       }
       if (++done_ % kProgressEvery == 0 && options_.progress) {
-        options_.progress(done_, trace_.events().size());
+        options_.progress(done_, trace_.events().size() * options_.repetitions);
       }
     }
     return {};
   }
 
-  ReplayReport summarize(double seconds, const Statistics& before) const {
+  // Once through the trace, from nothing live to nothing live.
+  Result<void> repeat(Blocks& blocks, ReplayReport& report) {
+    runtime_.reset_peaks();
+    const std::uint64_t leases_before = leases_so_far();
+    if (Result<void> done = play(blocks, trace_.prologue()); !done) {
+      return done;
+    }
+    const Statistics before = runtime_.statistics();
+    const auto begun = Clock::now();
+    if (Result<void> done = play(blocks, trace_.window()); !done) {
+      return done;
+    }
+    const std::chrono::duration<double> took = Clock::now() - begun;
     const Statistics after = runtime_.statistics();
+    report.seconds += took.count();
+    constexpr double kNanosecondsPerSecond = 1e9;
+    const auto stopped = static_cast<double>(after.pauses.total_ns() - before.pauses.total_ns());
+    report.collection_seconds += stopped / kNanosecondsPerSecond;
+    RepetitionReport repetition{.seconds = took.count()};
+    Bytes leased;
+    for (const PoolStatistics& pool : after.pools) {
+      leased += pool.peak_live;
+      repetition.peak_reserved += pool.peak_reserved;
+      report.fragmentation = std::max(report.fragmentation, pool.fragmentation());
+    }
+    repetition.utilisation = utilisation_of(trace_, repetition.peak_reserved);
+    repetition.leases = leases_so_far() - leases_before;
+    report.peak_leased = std::max(report.peak_leased, leased);
+    report.peak_reserved = std::max(report.peak_reserved, repetition.peak_reserved);
+    report.repetitions.push_back(repetition);
+
+    report.collections = after.collections;
+    report.full_collections = after.full_collections;
+    report.pauses = after.pauses;
+    blocks.drop_all();
+    (void)runtime_.collect(Collect::kFull);  // it is open: nothing to fail
+    return {};
+  }
+
+  [[nodiscard]] std::uint64_t leases_so_far() const {
+    std::uint64_t leases = 0;
+    for (const PoolStatistics& pool : runtime_.statistics().pools) {
+      leases += pool.leases;
+    }
+    return leases;
+  }
+
+  [[nodiscard]] ReplayReport begin_report() const {
     ReplayReport report;
     report.trace = trace_.name();
     report.device = runtime_.config().device;  // which the environment may have set
     report.lifetimes = options_.lifetimes;
-    report.events = trace_.window().size();
-    report.seconds = seconds;
+    report.events = trace_.window().size() * options_.repetitions;
     constexpr double kMicrosecondsPerSecond = 1e6;
     report.recorded_seconds =
         trace_.window().empty()
             ? 0.0
             : static_cast<double>(trace_.window().back().t_us) / kMicrosecondsPerSecond;
-    report.events_per_second = seconds > 0.0 ? static_cast<double>(report.events) / seconds : 0.0;
     report.peak_live = trace_.figures().peak_live;
-    for (const PoolStatistics& pool : after.pools) {
-      report.peak_leased += pool.peak_live;
-      report.peak_reserved += pool.peak_reserved;
-      report.fragmentation = std::max(report.fragmentation, pool.fragmentation());
+    return report;
+  }
+
+  void finish(ReplayReport& report) const {
+    report.events_per_second =
+        report.seconds > 0.0 ? static_cast<double>(report.events) / report.seconds : 0.0;
+    report.utilisation = utilisation_of(trace_, report.peak_reserved);
+    for (const PoolStatistics& pool : runtime_.statistics().pools) {
       report.device_waits += pool.device_waits;
     }
-    report.utilisation = report.peak_reserved.is_zero()
-                             ? 1.0
-                             : static_cast<double>(report.peak_live.count()) /
-                                   static_cast<double>(report.peak_reserved.count());
-    report.collections = after.collections;
-    report.full_collections = after.full_collections;
-    report.pauses = after.pauses;
-    constexpr double kNanosecondsPerSecond = 1e9;
-    const auto stopped = static_cast<double>(after.pauses.total_ns() - before.pauses.total_ns());
-    report.collection_seconds = stopped / kNanosecondsPerSecond;
-    return report;
   }
 
   const TraceData& trace_;
@@ -181,7 +223,20 @@ std::string_view to_string(Lifetimes lifetimes) {
 }
 
 Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options) {
-  Result<Runtime> runtime = Runtime::open(options.config);
+  if (options.repetitions == 0) {
+    return Error{ErrorCode::kBadArgument, "a replay of no repetitions was asked for; ask for 1"};
+  }
+  if (options.policy != Policy::kNative) {
+    if (options.lifetimes == Lifetimes::kCollected) {
+      return Error{ErrorCode::kBadArgument, "the policy " + std::string(to_string(options.policy)) +
+                                                " is a model and has no collector; replay it with "
+                                                "explicit lifetimes"};
+    }
+    return replay_model(trace.data(), options);
+  }
+  Config config = options.config;
+  config.payload_budget = std::min(config.payload_budget, options.capacity);
+  Result<Runtime> runtime = Runtime::open(config);
   if (!runtime) {
     return runtime.failure();
   }

@@ -134,6 +134,9 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   report.to_safepoint_ns = stopped - asked;
   report.pause_ns = clock_.now_ns() - stopped;
   note(report);
+  if (report.full && report.trigger != CollectionTrigger::kDevicePressure) {
+    options_.after_full();  // those for payloads are judged by whoever asked for them
+  }
   verify_after(report);  // what it takes is nobody's pause
   safepoint_.go(self);
   return report;

@@ -37,6 +37,8 @@ struct ConductorOptions {
   Mode mode = Mode::kAutomatic;
   std::uint64_t max_pause_ns = 10'000'000;
   bool verify = false;  // the heap, after each collection
+  /// Called after each full collection that was not done for payloads, while the world stands.
+  std::function<void()> after_full = [] {};
 };
 
 /// How a marking of the oldest generation is done.

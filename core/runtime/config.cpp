@@ -49,6 +49,8 @@ std::string_view to_string(Mode mode) {
   return "unknown";
 }
 
+std::string_view to_string(Check check) { return check == Check::kOff ? "off" : "payload"; }
+
 std::string_view to_string(MarkerChoice choice) {
   switch (choice) {
     case MarkerChoice::kAuto:

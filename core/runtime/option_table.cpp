@@ -146,6 +146,17 @@ bool read_marker(Config& config, std::string_view text) {
 }
 std::string write_marker(const Config& config) { return std::string(to_string(config.marker)); }
 
+bool read_check(Config& config, std::string_view text) {
+  for (const Check check : {Check::kOff, Check::kPayload}) {
+    if (text == to_string(check)) {
+      config.check = check;
+      return true;
+    }
+  }
+  return false;
+}
+std::string write_check(const Config& config) { return std::string(to_string(config.check)); }
+
 // Whether there is such a device is found out when it is opened.
 bool read_device(Config& config, std::string_view text) {
   config.device = text;
@@ -209,6 +220,9 @@ constexpr std::array kOptions{
            read_flag<&Config::strict_memory_kind>, write_flag<&Config::strict_memory_kind>},
     Option{"verify", "TENURE_VERIFY", "on or off", "verify the heap after each collection",
            read_flag<&Config::verify>, write_flag<&Config::verify>},
+    Option{"check", "TENURE_CHECK", "off or payload",
+           "payload: stop at a payload's early reuse, double free, overrun or use after free",
+           read_check, write_check},
     Option{"collect_every", "TENURE_COLLECT_EVERY", "0 or more",
            "stress: a young collection before every n-th allocation; 0 for none",
            read_count<&Config::collect_every, 0, kMax>, write_count<&Config::collect_every>},

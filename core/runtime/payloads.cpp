@@ -1,5 +1,5 @@
-// Payload memory from inside: which pool, when to collect before it grows, and the ladder that is
-// climbed where it has none. What the pool answers it never calls for: the collecting is done here.
+// Payload memory from inside: which pool, and when to collect before it grows. What the pool answers
+// it never calls for: the collecting is done here. Where it has no room, `pressure.cpp` goes on.
 #include <string>
 #include <utility>
 
@@ -30,7 +30,8 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
   const std::scoped_lock lock(pools_mutex_);
   std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
   if (owned == nullptr) {
-    owned = std::make_unique<PayloadPool>(*backend_, kind, config_.payload_budget);
+    owned = std::make_unique<PayloadPool>(
+        *backend_, kind, PoolOptions{.budget = config_.payload_budget, .checked = checked_});
     place.store(owned.get(), std::memory_order_release);
   }
   return owned.get();
@@ -46,19 +47,39 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
     return found.failure();
   }
   PayloadPool& pool = **found;
-  if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
+  if (!knows(options.client)) {
+    return no_such(options.client);
+  }
+  Result<PayloadLease> got = lease_from(self, pool, size, options);
+  if (got && options.client != ClientId::kNone) {
+    note_client(self, pool, options.client);
+  }
+  return got;
+}
+
+Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
+                                              const LeaseOptions& options) {
+  const auto try_lease = [&] {
+    return pool.try_lease(size, options.stream, options.site, options.client);
+  };
+  if (PayloadLease lease = try_lease(); lease.owns()) {
     return lease;
   }
   // The pool would have to grow. What objects came to own since the last collections may be dead:
   // each collection settles its own account, so that this loop ends after two.
   for (PayloadAdvice advice = advise(pool); advice != PayloadAdvice::kGrow; advice = advise(pool)) {
     collect_for_payload(self, advice == PayloadAdvice::kCollectFull);
-    if (PayloadLease lease = pool.try_lease(size, options.stream, options.site); lease.owns()) {
+    if (PayloadLease lease = try_lease(); lease.owns()) {
       return lease;
     }
   }
-  Result<PayloadLease> grown = pool.lease(size, options.stream, options.site, Effort::kGrow);
-  if (grown || !is_scarcity(grown.failure()) || !pool.can_ever_fit(size)) {
+  Result<PayloadLease> grown =
+      pool.lease(size, options.stream, options.site, Effort::kGrow, options.client);
+  if (grown) {
+    note_growth(self, pool);
+    return grown;
+  }
+  if (!is_scarcity(grown.failure()) || !pool.can_ever_fit(size)) {
     return grown;
   }
   return climb(self, pool, size, options, grown.failure());
@@ -70,7 +91,8 @@ PayloadAdvice RuntimeState::advise(PayloadPool& pool) {
   }
   const Bytes leased = pool.leased();
   const std::scoped_lock lock(trigger_mutex_);
-  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased);
+  return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased,
+                                 host_platform().now_ns());
 }
 
 Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
@@ -79,55 +101,21 @@ Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
   const CollectionReport report =
       conductor_->collect(self, last, CollectionTrigger::kDevicePressure);
   const std::scoped_lock lock(trigger_mutex_);
+  const PayloadTrigger::Outcome outcome{.owned = owned,
+                                        .retired = report.payload_bytes_retired,
+                                        .took_ns = report.pause_ns,
+                                        .ended_ns = host_platform().now_ns()};
   if (full) {
-    payload_trigger_.learn_full(owned, report.payload_bytes_retired);
+    payload_trigger_.learn_full(outcome);
   } else {
-    payload_trigger_.learn_young(owned, report.payload_bytes_retired);
+    payload_trigger_.learn_young(outcome);
   }
   return report.payload_bytes_retired;
 }
 
-// Young collection, full collection, memory of the other pools, streams waited for; then the error
-// that the pool gave, and what was tried.
-Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, Bytes size,
-                                         const LeaseOptions& options, const Error& refused) {
-  std::string tried;
-  const auto ask = [&](Effort effort) {
-    return pool.lease(size, options.stream, options.site, effort);
-  };
-  // Why before any collection: a copy of the heap competes with the payloads that it helps to free.
-  if (pool.kind() != MemoryKind::kHost && conductor_->give_back_marker_memory(self)) {
-    tried += "giving up the heap's copy on the device";
-    if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
-      return lease;
-    }
-  }
-  if (config_.mode != Mode::kManual) {
-    for (const bool full : {false, true}) {
-      const Bytes retired = collect_for_payload(self, full);
-      tried += std::string(tried.empty() ? "" : ", ") +
-               (full ? "a full collection (" : "a young collection (") + to_string(retired) +
-               " came back)";
-      if (Result<PayloadLease> lease = ask(Effort::kGrow)) {
-        return lease;
-      }
-    }
-  }
-  Bytes trimmed;
-  for_each_pool([&](PayloadPool& other) {
-    if (&other != &pool) {
-      trimmed += other.trim(size);
-    }
-  });
-  tried += (tried.empty() ? "" : ", ") + std::string("trimming the other pools (") +
-           to_string(trimmed) + ")";
-  Result<PayloadLease> last = ask(Effort::kWait);
-  if (last || !is_scarcity(last.failure())) {
-    return last;
-  }
-  return Error{refused.code,
-               last.failure().message + "; tried: " + tried +
-                   (config_.mode == Mode::kManual ? "; nobody collected (manual mode)" : "")};
+void RuntimeState::settle_payloads() {
+  const std::scoped_lock lock(trigger_mutex_);
+  payload_trigger_.settle_full(Bytes{owned_.load(std::memory_order_relaxed)});
 }
 
 Bytes RuntimeState::trim() {
@@ -138,6 +126,10 @@ Bytes RuntimeState::trim() {
 
 Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {
   return state_->lease(state_->self(), size, options);
+}
+
+void Runtime::reset_peaks() {
+  state_->for_each_pool([](PayloadPool& pool) { pool.reset_peaks(); });
 }
 
 Bytes Runtime::trim() { return state_->trim(); }

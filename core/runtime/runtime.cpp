@@ -43,6 +43,11 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
     return backend.failure();
   }
   state->backend_ = std::move(*backend);
+  if (config.check == Check::kPayload) {
+    auto checked = std::make_unique<CheckedBackend>(std::move(state->backend_));
+    state->checked_ = checked.get();
+    state->backend_ = std::move(checked);
+  }
   Result<std::unique_ptr<Heap>> heap =
       Heap::open(host_platform(), {.generations = config.generations,
                                    .promotion_age = ages_of(config),
@@ -66,7 +71,8 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                        .workers = workers_for(config),
                        .mode = config.mode,
                        .max_pause_ns = config.max_pause_us * 1000,
-                       .verify = config.verify});
+                       .verify = config.verify,
+                       .after_full = [raw = state.get()] { raw->settle_payloads(); }});
   // Why not wherever there is a device: its context costs half a second, and memory on it.
   const bool has_context = state->backend_->name().starts_with("cuda");
   if (config.marker == MarkerChoice::kCuda ||
@@ -102,6 +108,9 @@ CloseReport RuntimeState::close() {
   check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
         "a runtime was closed while another thread's mutator was attached to it");
   close_afterlife(report);
+  if (checked_ != nullptr) {
+    report.leaks = find_leaks();
+  }
   open_.store(false, std::memory_order_release);
   conductor_->in_stop(self(),
                       [&] { report.payloads_returned = heap_->owners().retire_all().payloads; });

@@ -11,14 +11,19 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/backend/backend.hpp"
 #include "core/backend/platform.hpp"
 #include "core/heap/heap.hpp"
+#include "core/payload/checked_backend.hpp"
 #include "core/payload/pool.hpp"
+#include "core/pressure/ladder.hpp"
+#include "core/pressure/levels.hpp"
 #include "core/pressure/payload_trigger.hpp"
 #include "core/runtime/conductor.hpp"
+#include "core/runtime/pressure_callers.hpp"
 #include "core/runtime/safepoint.hpp"
 #include "tenure/config.hpp"
 #include "tenure/runtime.hpp"
@@ -71,8 +76,25 @@ class RuntimeState {
   void note_owned(Bytes size) { owned_.fetch_add(size.count(), std::memory_order_relaxed); }
   void note_released(Bytes size) { owned_.fetch_sub(size.count(), std::memory_order_relaxed); }
 
+  /// A full collection looked at all payloads that objects own.
+  void settle_payloads();
+
   /// Gives memory back that nothing uses.
   Bytes trim();
+
+  [[nodiscard]] Pressure pressure(MutatorState* self);
+  [[nodiscard]] PressureStatistics pressure_statistics();
+  [[nodiscard]] PressureCallers& callers() { return callers_; }
+
+  [[nodiscard]] Result<ClientId> make_client(std::string_view name);
+  [[nodiscard]] Result<void> limit_client(ClientId client, MemoryKind kind,
+                                          const ClientLimits& limits);
+  [[nodiscard]] bool knows(ClientId client) const {
+    return static_cast<std::uint32_t>(client) <= client_count_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] Error no_such(ClientId client) const;
+  /// Fills in the names of those in a pool's figures.
+  void name_clients(PoolStatistics& pool);
 
   /// The pool of a kind, opened when first asked for.
   ///
@@ -88,23 +110,37 @@ class RuntimeState {
     }
   }
 
+  /// What knows of all payloads; null but with check=payload.
+  [[nodiscard]] PayloadChecker* checker() {
+    return checked_ == nullptr ? nullptr : &checked_->checker();
+  }
+
   /// Counts allocations down to the next one that collects first. For stress runs.
   [[nodiscard]] bool is_stress_due();
 
  private:
   RuntimeState(const Config& config, const Config& asked);
   void close_afterlife(CloseReport& report);
+  [[nodiscard]] std::vector<PayloadLeak> find_leaks();
   void finish_farewells(MutatorState& mutator, CloseReport& report);
   [[nodiscard]] std::string describe_heap(MutatorState* self);
   [[nodiscard]] bool try_full(MutatorState& mutator);
   [[nodiscard]] Result<PayloadLease> climb(MutatorState* self, PayloadPool& pool, Bytes size,
                                            const LeaseOptions& options, const Error& refused);
+  Bytes take_step(PressureStep step, MutatorState* self, PayloadPool& pool, Bytes size);
+  void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
+                           const PressureCall& call);
+  void note_growth(MutatorState* self, PayloadPool& pool);
+  void note_client(MutatorState* self, PayloadPool& pool, ClientId client);
+  [[nodiscard]] Result<PayloadLease> lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
+                                                const LeaseOptions& options);
   [[nodiscard]] PayloadAdvice advise(PayloadPool& pool);
   Bytes collect_for_payload(MutatorState* self, bool full);
 
   Config config_;
   Config asked_;
   std::unique_ptr<Backend> backend_;
+  CheckedBackend* checked_ = nullptr;  // the same, with check=payload
   std::unique_ptr<Heap> heap_;
   Safepoint safepoint_;
   std::unique_ptr<Conductor> conductor_;
@@ -113,7 +149,14 @@ class RuntimeState {
   std::array<std::unique_ptr<PayloadPool>, kMemoryKinds> owned_pools_;  // guarded by pools_mutex_
   std::array<std::atomic<PayloadPool*>, kMemoryKinds> pools_{};         // what owned_pools_ holds
   std::mutex trigger_mutex_;
-  PayloadTrigger payload_trigger_;             // guarded by trigger_mutex_
+  PayloadTrigger payload_trigger_;  // guarded by trigger_mutex_
+  PressureCallers callers_;
+  std::mutex clients_mutex_;
+  std::vector<std::string> clients_;  // names, by number from 1; guarded by clients_mutex_
+  std::atomic<std::uint32_t> client_count_{0};  // of clients_
+  std::mutex pressure_mutex_;
+  Ladder ladder_;                                    // guarded by pressure_mutex_
+  std::array<LevelTracker, kMemoryKinds> levels_{};  // likewise
   std::atomic<std::uint64_t> owned_{0};        // bytes ever owned by objects, less those released
   std::atomic<std::uint64_t> allocations_{0};  // counted under stress only
   std::atomic<bool> closing_{false};           // by whoever made it true

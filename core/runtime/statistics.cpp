@@ -66,7 +66,11 @@ Statistics Runtime::statistics() const {
   statistics.map_entries = afterlife.ephemerons()->count();
   statistics.map_entries_dropped = afterlife.ephemerons()->dropped();
   statistics.finalizers = afterlife.finalizers().statistics();
-  state.for_each_pool([&](PayloadPool& pool) { statistics.pools.push_back(pool.statistics()); });
+  state.for_each_pool([&](PayloadPool& pool) {
+    statistics.pools.push_back(pool.statistics());
+    state.name_clients(statistics.pools.back());
+  });
+  statistics.pressure = state.pressure_statistics();
   return statistics;
 }
 

@@ -135,8 +135,11 @@ Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
   RuntimeState& runtime = state.runtime;
   PayloadLease lease;
   if (!size->is_zero()) {
-    Result<PayloadLease> leased = runtime.lease(
-        &state, *size, {.kind = options.kind, .stream = options.stream, .site = options.site});
+    Result<PayloadLease> leased = runtime.lease(&state, *size,
+                                                {.kind = options.kind,
+                                                 .stream = options.stream,
+                                                 .site = options.site,
+                                                 .client = options.client});
     if (!leased) {
       return leased.failure();
     }

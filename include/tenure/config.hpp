@@ -34,6 +34,13 @@ enum class MarkerChoice : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(MarkerChoice choice);
 
+/// What a runtime watches for its user, at a price. See `Config::check`.
+enum class Check : std::uint8_t {
+  kOff,
+  kPayload,  // payloads: early reuse, double free, overrun, use after free, leaks
+};
+[[nodiscard]] std::string_view to_string(Check check);
+
 /// How a runtime behaves. The defaults suit a program of a few gigabytes.
 struct Config {
   Mode mode = Mode::kAutomatic;
@@ -87,6 +94,12 @@ struct Config {
 
   /// The heap is verified after each collection; a fault stops the program with a sentence.
   bool verify = false;
+
+  /// With kPayload a fault of the program's with its payloads stops it, with a sentence that names
+  /// block, size, site and streams; what is leaked is in `CloseReport::leaks`, and on the error stream.
+  /// Payloads lie between redzones of 512 bytes, are painted when they come back and kept from reuse
+  /// for 64 MiB of others; the host waits for their streams then. Off, it costs nothing.
+  Check check = Check::kOff;
 
   /// Stress: a collection before every n-th allocation; 0 for none.
   std::uint64_t collect_every = 0;

@@ -37,6 +37,16 @@ struct StreamEvent {
 /// The place in the program that asked for a payload, as a small number; 0 where it is not known.
 enum class SiteId : std::uint32_t { kUnknown = 0 };
 
+/// A library or a part of the program whose payloads are counted by themselves; kNone for those that
+/// nobody claims.
+enum class ClientId : std::uint16_t { kNone = 0 };
+
+/// How much of one memory kind a client may hold.
+struct ClientLimits {
+  Bytes soft = kUnlimited;  // past it callbacks of `on_pressure` are told
+  Bytes hard = kUnlimited;  // past it requests climb, and are refused in the end
+};
+
 /// A stretch of a payload, not owned.
 struct PayloadView {
   std::byte* data = nullptr;  // may be an address that only the device can follow
@@ -49,6 +59,7 @@ struct LeaseOptions {
   MemoryKind kind = MemoryKind::kDevice;
   StreamId stream = StreamId::kDefault;  // the first and main user
   SiteId site = SiteId::kUnknown;
+  ClientId client = ClientId::kNone;  // on whose account
 };
 
 class PayloadPool;    // core/payload

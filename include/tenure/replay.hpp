@@ -47,11 +47,46 @@ enum class Lifetimes : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Lifetimes lifetimes);
 
+/// Who places what the trace asks for.
+enum class Policy : std::uint8_t {
+  kNative,             // a runtime's own pools
+  kPyTorch,            // models of others (core/policy): of memory alone, without time
+  kPyTorchExpandable,  // PyTorch with expandable_segments:True
+  kCuPy,
+  kPowerOfTwo,
+};
+inline constexpr Policy kAllPolicies[] = {Policy::kNative, Policy::kPyTorch,
+                                          Policy::kPyTorchExpandable, Policy::kCuPy,
+                                          Policy::kPowerOfTwo};
+/// "native", "pytorch", "expandable", "cupy", "pow2".
+[[nodiscard]] std::string_view to_string(Policy policy);
+/// errors   kBadArgument: no policy is called so
+[[nodiscard]] Result<Policy> parse_policy(std::string_view name);
+
+/// Which streams the trace's events are on.
+enum class ReplayStreams : std::uint8_t {
+  kAsRecorded,
+  kOne,  // all on the default stream
+};
+
 struct ReplayOptions {
   Lifetimes lifetimes = Lifetimes::kExplicit;
-  Config config;  // the device is its `device`
+  Policy policy = Policy::kNative;
+  ReplayStreams streams = ReplayStreams::kAsRecorded;
+  std::uint32_t repetitions = 1;  // of the whole trace; in between, all that lives is dropped
+  Bytes capacity = kUnlimited;    // of payload memory, beside what the device and the budget allow
+  Config config;                  // the device is its `device`; of the native policy
   /// Called now and then with events done and events in all.
   std::function<void(std::uint64_t, std::uint64_t)> progress;
+};
+
+/// One time through a trace, from nothing live to nothing live.
+struct RepetitionReport {
+  double seconds = 0;  // of the events after the prologue; 0 of a model
+  Bytes peak_reserved{};
+  double utilisation = 0;  // the trace's peak live / peak reserved
+  std::uint64_t leases = 0;
+  std::uint64_t planned_leases = 0;  // that a plan had a place for
 };
 
 /// What a replay cost in memory and time, against what the trace had live.
@@ -59,7 +94,9 @@ struct ReplayReport {
   std::string trace;
   std::string device;
   Lifetimes lifetimes = Lifetimes::kExplicit;
-  std::uint64_t events = 0;     // after the prologue, which is not timed
+  Policy policy = Policy::kNative;
+  std::vector<RepetitionReport> repetitions;
+  std::uint64_t events = 0;     // after the prologues, which are not timed
   double seconds = 0;           // of the events
   double recorded_seconds = 0;  // that the program took when it was recorded; 0 if not said
   double events_per_second = 0;
@@ -78,7 +115,8 @@ struct ReplayReport {
 
 /// Replays a trace in a runtime of its own.
 ///
-/// errors   those of Runtime::open and of allocation, with the event's line
+/// errors   those of Runtime::open and of allocation, with the event's line; kBadArgument: collected
+///          lifetimes for a model, which has no collector; no repetitions
 [[nodiscard]] Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options);
 
 }  // namespace tenure

@@ -42,8 +42,11 @@ class Local : private detail::LocalLink {
       : Local(detail::core_of(mutator), handle.index()) {}
   Local(const Local& other) : Local(*other.core_, other.index()) {}
   ~Local() {
-    if (core_->locals == this) [[likely]] {
+    detail::LocalLink* const newest = core_->locals;
+    if (newest == this) [[likely]] {
       core_->locals = below;
+    } else if (newest != nullptr && newest->below == this) {
+      newest->below = below;  // under what a function returned: every local of that function
     } else {
       detail::unlink_local(*core_, *this);
     }

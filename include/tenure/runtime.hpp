@@ -8,15 +8,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
 #include "tenure/finalizer.hpp"
+#include "tenure/leak.hpp"
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/pinned.hpp"
+#include "tenure/pressure.hpp"
 #include "tenure/result.hpp"
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
@@ -43,6 +47,7 @@ struct CloseReport {
   std::uint64_t finalizers_run = 0;       // by closing: all that were set or waiting
   std::uint64_t finalizers_failed = 0;    // of those, the ones that threw
   std::uint64_t finalizers_left = 0;      // not run: set again and again by others that ran
+  std::vector<PayloadLeak> leaks;         // with check=payload; the largest first
 };
 
 /// One heap, its pools and its backend.
@@ -100,11 +105,54 @@ class Runtime {
   ///          kOutOfMemory: the ladder was climbed to its end; kClosed
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
 
+  /// How full everything is: pools, heap and machine.
+  ///
+  /// cost     some 100 us: a dozen small files, and a lock a pool
+  [[nodiscard]] Pressure pressure() const;
+
+  /// Calls `callback` when a pool passes a level on its way up, and for a request that would be
+  /// refused otherwise, with what it needs. Levels are looked at where a pool grows.
+  ///
+  /// threads  anyone; the callback runs on whichever thread asks for memory, on several at a time
+  PressureCallbackId on_pressure(PressureCallback callback);
+
+  /// Makes another garbage collector of the process known, one whose garbage holds payloads of this
+  /// runtime: it is asked to collect once a pool is nine tenths full, and before a request is
+  /// refused. While that gives nothing back, other steps go first.
+  ///
+  /// name     for reports
+  /// threads  as above
+  PressureCallbackId register_collector(std::string name, PressureCallback collect);
+
+  /// Ends either: it is not called again, and no other thread runs it any more.
+  ///
+  /// returns  false where there is none
+  bool remove_pressure_callback(PressureCallbackId id);
+
+  /// Whether work on `stream` may use these bytes now: they lie in one payload that is leased, and it
+  /// is leased for that stream or was told of it by `used_on`. For asserting before a launch.
+  ///
+  /// errors   kBadArgument: says what is wrong, and names the payload; kUnsupported: without
+  ///          check=payload nothing is known
+  /// cost     a lock, and O(log payloads)
+  [[nodiscard]] Result<void> check_use(const PayloadView& bytes, StreamId stream) const;
+
   /// Uses a nursery of another size from the next young collection on.
   ///
   /// nursery  256 KiB at least, and at most what was reserved: 256 MiB, or what it began with
   /// errors   kBadArgument; kClosed
   Result<void> resize_nursery(Bytes nursery);
+
+  /// Makes a client known, for limits and figures of its own. The same name gives the same client.
+  ///
+  /// errors   kBadArgument: no name, or 65,535 clients are known
+  [[nodiscard]] Result<ClientId> make_client(std::string_view name);
+
+  /// Sets how much of a memory kind a client may hold from now on. What it holds already stays.
+  ///
+  /// errors   kBadArgument: no such client, or soft above hard; kUnsupported: that kind, with
+  ///          strict_memory_kind; kClosed
+  Result<void> limit_client(ClientId client, MemoryKind kind, const ClientLimits& limits);
 
   /// A new stream of the backend, in order by itself and not ordered with others.
   [[nodiscard]] Result<StreamId> make_stream();
@@ -115,6 +163,9 @@ class Runtime {
   Bytes trim();
 
   [[nodiscard]] Statistics statistics() const;
+
+  /// Has the pools count their peaks, `peak_live` and `peak_reserved`, from what is there now.
+  void reset_peaks();
   [[nodiscard]] const Config& config() const;
   /// Every option with its value and who set it.
   [[nodiscard]] std::vector<ConfigRow> describe() const;

@@ -9,6 +9,7 @@
 
 #include "tenure/bytes.hpp"
 #include "tenure/payload.hpp"
+#include "tenure/pressure.hpp"
 
 namespace tenure {
 
@@ -112,6 +113,17 @@ struct CollectionReport {
   std::uint64_t finalizers_queued = 0;
 };
 
+/// What one client holds of one pool.
+struct ClientStatistics {
+  ClientId client = ClientId::kNone;
+  std::string name;
+  ClientLimits limits;
+  Bytes live{};  // leased, as asked for
+  Bytes peak_live{};
+  std::uint64_t refusals =
+      0;  // requests past the hard limit, those that climbed and were served too
+};
+
 /// One pool of payload memory.
 struct PoolStatistics {
   MemoryKind kind = MemoryKind::kHost;
@@ -132,6 +144,7 @@ struct PoolStatistics {
   std::uint64_t growths = 0;       // times that memory was mapped
   std::uint64_t trims = 0;         // times that memory was given back
   std::uint64_t refusals = 0;      // requests that ended in an error
+  std::vector<ClientStatistics> clients;
 
   /// peak live / peak reserved; 1 where nothing was reserved.
   [[nodiscard]] double utilisation() const;
@@ -199,6 +212,7 @@ struct Statistics {
   std::uint64_t map_entries_dropped = 0;  // by collections
   FinalizerStatistics finalizers;
   std::vector<PoolStatistics> pools;
+  PressureStatistics pressure;  // what was done for requests that found no room
 };
 
 }  // namespace tenure

@@ -133,6 +133,7 @@ struct TensorOptions {
   MemoryKind kind = MemoryKind::kDevice;
   StreamId stream = StreamId::kDefault;
   SiteId site = SiteId::kUnknown;
+  ClientId client = ClientId::kNone;
 };
 
 /// Makes a tensor of that shape, row-major. Its bytes are whatever lay there before.

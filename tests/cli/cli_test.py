@@ -50,7 +50,7 @@ class Help(Case):
     def test_names_every_verb(self):
         done = run("--help")
         self.assertEqual(done.returncode, 0)
-        for verb in ("replay", "doctor", "stress"):
+        for verb in ("replay", "plan", "doctor", "stress"):
             self.assertIn(verb, done.stdout)
 
     def test_of_a_verb_names_its_options_and_defaults(self):
@@ -64,6 +64,32 @@ class Help(Case):
 
     def test_is_asked_for_when_nothing_is_named(self):
         self.expect_refusal(run(), "subcommand")
+
+
+class Plan(Case):
+    def test_shows_what_a_plan_saves_and_where_the_largest_blocks_lie(self):
+        done = run("plan", DATA / "gpt_train_cpu.csv.gz", "--rows", 3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, row, _, title, _, *blocks = done.stdout.splitlines()
+        self.assertEqual(head.split()[-2:], ["saves", "solved"])
+        self.assertEqual(row.split()[0], "gpt_train_cpu")
+        self.assertIn("largest blocks", title)
+        self.assertEqual(len(blocks), 3)
+
+    def test_writes_a_place_for_every_block_that_no_other_uses_meanwhile(self):
+        trace = self.trace("alloc,1,1000,0,0,0,0\nalloc,2,2048,0,0,0,0\nfree,1,1000,0,0,0,0\n"
+                           "alloc,3,512,0,0,0,0\nfree,2,2048,0,0,0,0\n")
+        plan = json.loads(run("plan", trace, "--device", "sim:1GiB", "--json", "-").stdout)
+        self.assertEqual(plan["planned_bytes"], 1024 + 2048)
+        self.assertEqual([block["bytes"] for block in plan["blocks"]], [1000, 2048, 512])
+        for block in plan["blocks"]:
+            for other in plan["blocks"]:
+                if block is not other and block["begin"] < other["end"] and other["begin"] < block["end"]:
+                    self.assertTrue(block["offset"] + block["bytes"] <= other["offset"]
+                                    or other["offset"] + other["bytes"] <= block["offset"])
+
+    def test_refuses_a_trace_without_blocks(self):
+        self.expect_refusal(run("plan", self.trace("")), "one block")
 
 
 class Replay(Case):
@@ -170,6 +196,31 @@ class Replay(Case):
         self.assertEqual(bystander.read_text(), "mine")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["out.json", "out.json.part"])
 
+    def test_compares_policies_in_a_table_with_a_ratio(self):
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", DATA / "tiny.csv", "--device", "sim:24GiB",
+                   "--policy", "native,pytorch,expandable,cupy,pow2", "--repeat", 2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, *rows = done.stdout.splitlines()
+        self.assertEqual(head.split()[0:1] + head.split()[3:],
+                         ["trace", "native", "again", "pytorch", "expandable", "cupy", "pow2", "ratio", "best",
+                          "rival"])
+        self.assertEqual([row.split()[0] for row in rows], ["gpt_train_cpu", "tiny"])
+        native, _, *rivals, ratio, best = rows[0].split()[3:]
+        self.assertAlmostEqual(float(ratio), float(native) / max(map(float, rivals)), places=3)
+        self.assertEqual(float(rivals[["pytorch", "expandable", "cupy", "pow2"].index(best)]),
+                         max(map(float, rivals)))
+
+    def test_says_none_where_a_policy_finds_no_room(self):
+        trace = self.trace("alloc,1,1048576,1,0,0,0\nfree,1,1048576,1,0,0,0\nalloc,2,3145728,2,0,0,0\n")
+        done = run("replay", trace, "--policy", "cupy,pytorch", "--capacity", "4MiB")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[1].split()[3:], ["0.7500", "none", "-", "cupy"])
+
+    def test_lists_the_utilisation_of_each_repetition(self):
+        done = run("replay", DATA / "tiny.csv", "--device", "sim:1GiB", "--repeat", 3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"utilisation by repetition( 0\.\d{4}){3};")
+
     def test_takes_runtime_options(self):
         done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",
                    "--set", "generations=2,verify=on", "--json", "-")
@@ -214,6 +265,12 @@ class Refusals(Case):
 
     def test_of_a_device_without_a_size(self):
         self.expect_refusal(run("replay", DATA / "tiny.csv", "--device", "sim:lots"), "lots")
+
+    def test_of_an_unknown_policy(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--policy", "jemalloc"), "jemalloc", "cupy")
+
+    def test_of_a_model_with_a_collector(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--policy", "cupy", "--lifetimes", "gc"), "collector")
 
     def test_of_an_unknown_lifetime(self):
         self.expect_refusal(run("replay", DATA / "tiny.csv", "--lifetimes", "eternal"), "eternal")

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,18 +35,22 @@ TEST_F(Roots, LocalsHoldForTheirScopeAndNoLonger) {
 }
 
 TEST_F(Roots, LocalsMayEndInAnyOrder) {
-  auto first = std::make_unique<Local<Node>>(make_node(1));
-  auto second = std::make_unique<Local<Node>>(make_node(2));
-  auto third = std::make_unique<Local<Node>>(make_node(3));
-
-  second.reset();
-  collect_young();
-
-  EXPECT_EQ((*first)->value, 1);
-  EXPECT_EQ((*third)->value, 3);
-  EXPECT_EQ(objects(), 2u);
-  first.reset();
-  third.reset();
+  std::array<std::size_t, 4> order{0, 1, 2, 3};
+  do {
+    std::array<std::unique_ptr<Local<Node>>, 4> locals;
+    for (std::size_t k = 0; k < locals.size(); ++k) {
+      locals[k] = std::make_unique<Local<Node>>(make_node(static_cast<int>(k)));
+    }
+    std::size_t left = locals.size();
+    for (const std::size_t ended : order) {
+      locals[ended].reset();
+      collect_full();
+      EXPECT_EQ(objects(), --left);
+      for (std::size_t k = 0; k < locals.size(); ++k) {
+        EXPECT_TRUE(locals[k] == nullptr || (*locals[k])->value == static_cast<int>(k));
+      }
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST_F(Roots, LocalsFollowAssignment) {

@@ -203,6 +203,18 @@ TEST_F(MemoryReadingTest, TakesFreeMemoryWhereTheKernelDoesNotSayWhatIsAvailable
   EXPECT_EQ(memory_reading(root).available, 1_GiB);
 }
 
+TEST_F(MemoryReadingTest, SaysWhichPartOfTheTimeSomebodyWaitedForMemory) {
+  EXPECT_EQ(memory_reading(root).stall, 0.0);
+
+  write("proc/pressure/memory",
+        "some avg10=12.50 avg60=1.00 avg300=0.00 total=9\nfull avg10=99.00\n");
+  EXPECT_DOUBLE_EQ(memory_reading(root).stall, 0.125);
+
+  write("proc/self/cgroup", "0::/job\n");
+  write("sys/fs/cgroup/job/memory.pressure", "some avg10=40.00 avg60=1.00 avg300=0.00 total=9\n");
+  EXPECT_DOUBLE_EQ(memory_reading(root).stall, 0.4);
+}
+
 using MachineFilesTest = FilesTest;
 
 TEST_F(MachineFilesTest, NamesTheProcessor) {

@@ -10,6 +10,7 @@ namespace tenure::cli {
 using Command = std::function<int()>;
 
 [[nodiscard]] Command add_replay(CLI::App& app);
+[[nodiscard]] Command add_plan(CLI::App& app);
 [[nodiscard]] Command add_doctor(CLI::App& app);
 [[nodiscard]] Command add_stress(CLI::App& app);
 

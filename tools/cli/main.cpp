@@ -28,6 +28,8 @@ int run(int count, const char* const* arguments) {
     commands.emplace_back(verb, adder(*verb));
   };
   add("replay", "run allocation traces and measure memory and time", add_replay);
+  add("plan", "lay out the blocks of allocation traces ahead of time, and say what that saves",
+      add_plan);
   add("doctor", "say what this machine offers and which backend would be used", add_doctor);
   add("stress", "random graph operations, weak references and finalizers against an oracle",
       add_stress);

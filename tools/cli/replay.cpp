@@ -14,6 +14,7 @@
 
 #include "tools/cli/commands.hpp"
 #include "tools/cli/output.hpp"
+#include "tools/cli/policy_table.hpp"
 #include "tools/cli/settings.hpp"
 
 namespace tenure::cli {
@@ -26,13 +27,32 @@ struct Options {
   std::vector<std::string> traces;
   std::vector<std::string> devices;  // none: that of the runtime options
   std::vector<std::string> lifetimes{"explicit"};
+  std::vector<std::string> policies{"native"};
+  std::string streams = "as-recorded";
+  std::string capacity;
+  std::uint32_t repetitions = 1;
   std::string settings;
   std::string json;
+  bool check = false;
 };
 
+Json json_of(const RepetitionReport& repetition) {
+  return {{"seconds", repetition.seconds},
+          {"peak_reserved_bytes", repetition.peak_reserved.count()},
+          {"utilisation", repetition.utilisation},
+          {"leases", repetition.leases},
+          {"planned_leases", repetition.planned_leases}};
+}
+
 Json json_of(const ReplayReport& report) {
+  Json repetitions = Json::array();
+  for (const RepetitionReport& repetition : report.repetitions) {
+    repetitions.push_back(json_of(repetition));
+  }
   return {{"trace", report.trace},
           {"device", report.device},
+          {"policy", to_string(report.policy)},
+          {"repetitions", std::move(repetitions)},
           {"lifetimes", to_string(report.lifetimes)},
           {"events", report.events},
           {"seconds", report.seconds},
@@ -52,6 +72,15 @@ Json json_of(const ReplayReport& report) {
             {"max", report.pauses.max_ns()}}},
           {"device_waits", report.device_waits},
           {"leaked_blocks", report.leaked_blocks}};
+}
+
+Json json_of(const PolicyRun& run) {
+  if (!run.failure) {
+    return json_of(run.report);
+  }
+  return {{"trace", run.report.trace},
+          {"policy", to_string(run.report.policy)},
+          {"failure", *run.failure}};
 }
 
 // The widths of the columns that hold names.
@@ -103,6 +132,24 @@ std::string share_of_program(const ReplayReport& report) {
                      report.recorded_seconds);
 }
 
+// How each time through went, where there was more than one.
+void print_repetitions(const std::vector<ReplayReport>& reports) {
+  for (const ReplayReport& report : reports) {
+    if (report.repetitions.size() < 2) {
+      continue;
+    }
+    const RepetitionReport& last = report.repetitions.back();
+    std::string list;
+    for (const RepetitionReport& repetition : report.repetitions) {
+      list += fmt::format(" {:.4f}", repetition.utilisation);
+    }
+    fmt::print(
+        "\n{} on {}, {}: utilisation by repetition{}; in the last, {} of {} leases planned.\n",
+        report.trace, report.device, to_string(report.lifetimes), list,
+        grouped(last.planned_leases), grouped(last.leases));
+  }
+}
+
 // Where both lifetimes ran on one trace and device: what collecting cost against the ideal.
 void print_comparison(const std::vector<ReplayReport>& reports) {
   for (const ReplayReport& collected : reports) {
@@ -123,41 +170,100 @@ void print_comparison(const std::vector<ReplayReport>& reports) {
   }
 }
 
-Result<ReplayReport> replay_one(const Trace& trace, const std::string& device, Lifetimes lifetimes,
-                                const Config& base) {
-  ReplayOptions options;
-  options.lifetimes = lifetimes;
-  options.config = base;
-  options.config.device = device;
-  ProgressBar bar(fmt::format("{} on {}, {}", trace.name(), device, to_string(lifetimes)));
+// What the call asks of every run.
+struct Asked {
+  ReplayOptions base;
+  std::vector<Policy> policies;
+
+  [[nodiscard]] bool compares() const {
+    return policies.size() != 1 || policies[0] != Policy::kNative;
+  }
+};
+
+Result<Asked> read_options(const Options& options) {
+  Asked asked;
+  Result<Config> config = take_settings(options.settings);
+  if (!config) {
+    return config.failure();
+  }
+  if (options.check) {
+    config->check = Check::kPayload;
+  }
+  asked.base.config = std::move(*config);
+  asked.base.repetitions = options.repetitions;
+  asked.base.streams = options.streams == "one" ? ReplayStreams::kOne : ReplayStreams::kAsRecorded;
+  if (!options.capacity.empty()) {
+    const Result<Bytes> capacity = parse_bytes(options.capacity);
+    if (!capacity) {
+      return capacity.failure();
+    }
+    asked.base.capacity = *capacity;
+  }
+  for (const std::string& name : options.policies) {
+    const Result<Policy> policy = parse_policy(name);
+    if (!policy) {
+      return policy.failure();
+    }
+    asked.policies.push_back(*policy);
+  }
+  return asked;
+}
+
+Result<ReplayReport> replay_one(const Trace& trace, const ReplayOptions& asked) {
+  ReplayOptions options = asked;
+  ProgressBar bar(fmt::format("{} on {}, {}", trace.name(), options.config.device,
+                              to_string(options.lifetimes)));
   options.progress = [&bar](std::uint64_t done, std::uint64_t of) { bar.show(done, of); };
   return replay(trace, options);
 }
 
-int run(Options options) {
-  const Result<Config> config = take_settings(options.settings);
-  if (!config) {
-    return refuse(config.failure());
+// Each trace with each policy. A policy that finds no room has a cell that says so.
+Result<std::vector<PolicyRun>> compare(const Options& options, const Asked& asked) {
+  std::vector<PolicyRun> runs;
+  for (const std::string& path : options.traces) {
+    const Result<Trace> trace = Trace::read(path);
+    if (!trace) {
+      return trace.failure();
+    }
+    for (const Policy policy : asked.policies) {
+      ReplayOptions one = asked.base;
+      one.policy = policy;
+      one.config.device = options.devices.front();
+      const Result<ReplayReport> report = replay_one(*trace, one);
+      if (report) {
+        runs.push_back({*report, {}});
+      } else if (report.failure().code == ErrorCode::kOutOfMemory ||
+                 report.failure().code == ErrorCode::kOverBudget) {
+        PolicyRun& run = runs.emplace_back();
+        run.report.trace = trace->name();
+        run.report.policy = policy;
+        run.report.peak_live = trace->peak_live();
+        run.failure = report.failure().message;
+      } else {
+        return report.failure();
+      }
+    }
   }
-  if (Result<void> writable = may_write(options.json); !writable) {
-    return refuse(writable.failure());
-  }
-  if (options.devices.empty()) {
-    options.devices.push_back(config->device);
-  }
+  return runs;
+}
+
+// Each trace on each device with each kind of lifetime, in the runtime's own pools.
+Result<std::vector<PolicyRun>> replay_all(const Options& options, const Asked& asked) {
   const Widths widths = widths_for(options);
   std::vector<ReplayReport> reports;
   for (const std::string& path : options.traces) {
     const Result<Trace> trace = Trace::read(path);
     if (!trace) {
-      return refuse(trace.failure());
+      return trace.failure();
     }
     for (const std::string& device : options.devices) {
       for (const std::string& name : options.lifetimes) {
-        const Lifetimes lifetimes = name == "gc" ? Lifetimes::kCollected : Lifetimes::kExplicit;
-        Result<ReplayReport> report = replay_one(*trace, device, lifetimes, *config);
+        ReplayOptions one = asked.base;
+        one.lifetimes = name == "gc" ? Lifetimes::kCollected : Lifetimes::kExplicit;
+        one.config.device = device;
+        Result<ReplayReport> report = replay_one(*trace, one);
         if (!report) {
-          return refuse(report.failure());
+          return report.failure();
         }
         if (reports.empty() && options.json != "-") {
           print_head(widths);
@@ -171,19 +277,52 @@ int run(Options options) {
   }
   if (options.json != "-") {
     print_comparison(reports);
+    print_repetitions(reports);
+  }
+  std::vector<PolicyRun> runs;
+  for (ReplayReport& report : reports) {
+    runs.push_back({std::move(report), {}});
+  }
+  return runs;
+}
+
+int run(Options options) {
+  const Result<Asked> asked = read_options(options);
+  if (!asked) {
+    return refuse(asked.failure());
+  }
+  if (Result<void> writable = may_write(options.json); !writable) {
+    return refuse(writable.failure());
+  }
+  if (options.devices.empty()) {
+    options.devices.push_back(asked->base.config.device);
+  }
+  if (asked->compares() &&
+      (options.devices.size() > 1 || options.lifetimes != std::vector<std::string>{"explicit"})) {
+    return refuse({ErrorCode::kBadArgument,
+                   "policies are compared on one device and with explicit lifetimes; models have "
+                   "neither device nor collector"});
+  }
+  const Result<std::vector<PolicyRun>> runs =
+      asked->compares() ? compare(options, *asked) : replay_all(options, *asked);
+  if (!runs) {
+    return refuse(runs.failure());
+  }
+  if (asked->compares() && options.json != "-") {
+    fmt::print("{}", policy_table(*runs));
   }
   if (!options.json.empty()) {
     Json json = Json::array();
-    for (const ReplayReport& report : reports) {
-      json.push_back(json_of(report));
+    for (const PolicyRun& one : *runs) {
+      json.push_back(json_of(one));
     }
     const Json& whole = json.size() == 1 ? json[0] : json;
     if (Result<void> written = write_whole(options.json, whole.dump(2) + "\n"); !written) {
       return refuse(written.failure());
     }
   }
-  for (const ReplayReport& report : reports) {
-    if (report.leaked_blocks != 0) {
+  for (const PolicyRun& one : *runs) {
+    if (one.report.leaked_blocks != 0) {
       return kFound;
     }
   }
@@ -207,8 +346,26 @@ Command add_replay(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::IsMember({"explicit", "gc"}))
       ->capture_default_str();
+  app.add_option(
+         "--policy", options->policies,
+         "who places the blocks: native, or models of others, pytorch, expandable, cupy, "
+         "pow2; several with commas make a table of utilisation (peak live / peak reserved)")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--streams", options->streams, "as-recorded, or one: all on the default stream")
+      ->check(CLI::IsMember({"as-recorded", "one"}))
+      ->capture_default_str();
+  app.add_option("--capacity", options->capacity,
+                 "payload memory there may be at the most, as in 8GiB; of models too");
+  app.add_option("--repeat", options->repetitions,
+                 "times through each trace in one and the same pools; all is dropped in between")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   app.add_option("--set", options->settings,
                  "runtime options, as in nursery=8MiB,mode=manual (`tenure doctor` lists them)");
+  app.add_flag("--check", options->check,
+               "stop at a payload's early reuse, double free, overrun or use after free, as "
+               "--set check=payload does");
   app.add_option("--json", options->json,
                  "write the figures to FILE, - for the standard output: an object for one run, an "
                  "array for several")

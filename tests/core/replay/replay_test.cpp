@@ -128,6 +128,65 @@ TEST(ReplayTest, TellsHowFarItIs) {
   EXPECT_LE(seen.back(), trace.events());
 }
 
+TEST(ReplayTest, RepeatsATraceInOneAndTheSamePools) {
+  const Trace trace = value_or_throw(Trace::read(kData + "/gpt_train_cpu.csv.gz"));
+
+  for (const Lifetimes lifetimes : {Lifetimes::kExplicit, Lifetimes::kCollected}) {
+    ReplayOptions options = on("sim:24GiB", lifetimes);
+    options.repetitions = 3;
+    const ReplayReport report = value_or_throw(replay(trace, options));
+
+    ASSERT_EQ(report.repetitions.size(), 3u);
+    for (const RepetitionReport& repetition : report.repetitions) {
+      EXPECT_EQ(repetition.leases, trace.allocations());
+      EXPECT_GE(repetition.peak_reserved, trace.peak_live());
+      EXPECT_LE(repetition.peak_reserved, report.peak_reserved);
+    }
+    EXPECT_EQ(report.leaked_blocks, 0u);
+  }
+}
+
+TEST(ReplayTest, PutsAllOnOneStreamWhereAsked) {
+  const Trace trace = made(
+      trace_of({"alloc,1,1048576,1,0,0,0", "free,1,1048576,1,0,0,0", "alloc,2,1048576,2,0,0,0"}));
+  ReplayOptions options = on("sim:1GiB");
+  options.policy = Policy::kCuPy;  // never uses what another stream freed
+  EXPECT_EQ(value_or_throw(replay(trace, options)).peak_reserved, 2_MiB);
+
+  options.streams = ReplayStreams::kOne;
+
+  EXPECT_EQ(value_or_throw(replay(trace, options)).peak_reserved, 1_MiB);
+  options.policy = Policy::kNative;
+  const ReplayReport native = value_or_throw(replay(trace, options));
+  EXPECT_EQ(native.device_waits, 0u);
+}
+
+TEST(ReplayTest, KeepsToTheCapacity) {
+  const Trace trace = made(trace_of({"alloc,1,1048576,0,0,0,0", "alloc,2,8388608,0,0,0,0"}));
+  for (const Policy policy : kAllPolicies) {
+    SCOPED_TRACE(to_string(policy));
+    ReplayOptions options = on("sim:1GiB");
+    options.policy = policy;
+    options.capacity = 8_MiB;
+
+    const Result<ReplayReport> report = replay(trace, options);
+
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.failure().message.rfind("made.csv:3: ", 0), 0u) << report.failure().message;
+  }
+}
+
+TEST(ReplayTest, RefusesAModelWithACollectorAndNoRepetitions) {
+  const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0"}));
+  ReplayOptions options = on("sim:1GiB", Lifetimes::kCollected);
+  options.policy = Policy::kPyTorch;
+  EXPECT_FALSE(replay(trace, options).ok());
+
+  options = on("sim:1GiB");
+  options.repetitions = 0;
+  EXPECT_FALSE(replay(trace, options).ok());
+}
+
 TEST(ReplayTest, TakesATraceWithoutEvents) {
   const ReplayReport report = value_or_throw(replay(made(trace_of({})), on("sim:1GiB")));
 

@@ -12,12 +12,14 @@ namespace tenure {
 namespace {
 
 TEST(ConfigText, SetsWhatItNamesAndLeavesTheRest) {
-  const Result<Config> config = parse_config("nursery=8MiB,mode=manual,verify=on");
+  const Result<Config> config = parse_config("nursery=8MiB,mode=manual,verify=on,check=payload");
 
   ASSERT_TRUE(config.ok()) << config.failure().message;
   EXPECT_EQ(config->nursery, 8_MiB);
   EXPECT_EQ(config->mode, Mode::kManual);
   EXPECT_TRUE(config->verify);
+  EXPECT_EQ(config->check, Check::kPayload);
+  EXPECT_EQ(Config{}.check, Check::kOff);
   EXPECT_EQ(config->generations, Config{}.generations);
 }
 
@@ -41,6 +43,7 @@ TEST(ConfigText, IsRefusedWithTheRangeOfTheOption) {
                            "nursery=",
                            "mode=sometimes",
                            "verify=maybe",
+                           "check=all",
                            "nursery",
                            "=3",
                            "seed=99999999999999999999",

@@ -1,0 +1,232 @@
+// Pressure from inside: what a request that finds no room has done for it, who is told when a level
+// is passed, and the reading of it all.
+#include "tenure/pressure.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "core/runtime/state.hpp"
+#include "tenure/runtime.hpp"
+
+namespace tenure {
+
+namespace {
+
+bool is_scarcity(const Error& error) {
+  return error.code == ErrorCode::kOutOfMemory || error.code == ErrorCode::kOverBudget;
+}
+
+double share_of(Bytes part, Bytes whole) {
+  return whole.is_zero() ? 0.0
+                         : static_cast<double>(part.count()) / static_cast<double>(whole.count());
+}
+
+// Foreign code may wait for threads that wait for a stop: nobody waits for us meanwhile.
+class AwayIfRunning {
+ public:
+  AwayIfRunning(Safepoint& safepoint, MutatorState* self)
+      : safepoint_(safepoint),
+        self_(self != nullptr && self->presence == Presence::kRunning ? self : nullptr) {
+    if (self_ != nullptr) {
+      safepoint_.leave(*self_);
+    }
+  }
+  AwayIfRunning(const AwayIfRunning&) = delete;
+  AwayIfRunning& operator=(const AwayIfRunning&) = delete;
+  ~AwayIfRunning() {
+    if (self_ != nullptr) {
+      safepoint_.come_back(*self_);
+    }
+  }
+
+ private:
+  Safepoint& safepoint_;
+  MutatorState* self_;
+};
+
+}  // namespace
+
+Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, Bytes size,
+                                         const LeaseOptions& options, const Error& refused) {
+  const bool collects = config_.mode != Mode::kManual;
+  const bool calls = !PressureCallers::is_calling();
+  // In the order of PressureStep.
+  const std::array<bool, kPressureSteps> possible{
+      pool.kind() != MemoryKind::kHost,
+      collects,
+      collects,
+      calls && callers_.has(PressureCallers::Kind::kCollector),
+      true,
+      calls && callers_.has(PressureCallers::Kind::kCallback),
+      true,
+  };
+  std::vector<PressureStep> steps;
+  {
+    const std::scoped_lock lock(pressure_mutex_);
+    steps = ladder_.plan(possible);
+  }
+  ClimbLog log;
+  Result<PayloadLease> got = refused;
+  for (const PressureStep step : steps) {
+    const std::uint64_t begun = host_platform().now_ns();
+    StepResult result;
+    result.gained = take_step(step, self, pool, size);
+    got = pool.lease(size, options.stream, options.site,
+                     step == PressureStep::kWait ? Effort::kWait : Effort::kGrow, options.client);
+    result.took_ns = host_platform().now_ns() - begun;
+    result.helped = got.ok();
+    log.note(step, result);
+    const std::scoped_lock lock(pressure_mutex_);
+    ladder_.learn(step, size, result);
+    if (got.ok() || !is_scarcity(got.failure())) {
+      ladder_.end(got.ok());
+      return got;
+    }
+  }
+  return Error{refused.code, got.failure().message + "; tried: " + log.text() +
+                                 (collects ? "" : "; nobody collected (manual mode)")};
+}
+
+Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool& pool,
+                              Bytes size) {
+  const auto call = [&](PressureCallers::Kind kind) {
+    const Bytes before = pool.leased();
+    call_under_pressure(self, kind,
+                        {.level = PressureLevel::kCritical,
+                         .kind = pool.kind(),
+                         .client = {},
+                         .wanted = std::max(pool.shortfall(size), Bytes{1})});
+    const Bytes after = pool.leased();
+    return before > after ? before - after : Bytes{};
+  };
+  switch (step) {
+    case PressureStep::kDeviceCopy:
+      (void)conductor_->give_back_marker_memory(self);
+      return {};
+    case PressureStep::kYoungCollection:
+    case PressureStep::kFullCollection:
+      return collect_for_payload(self, step == PressureStep::kFullCollection);
+    case PressureStep::kForeignCollectors:
+      return call(PressureCallers::Kind::kCollector);
+    case PressureStep::kOtherPools: {
+      Bytes trimmed;
+      for_each_pool([&](PayloadPool& other) {
+        if (&other != &pool) {
+          trimmed += other.trim(size);
+        }
+      });
+      return trimmed;
+    }
+    case PressureStep::kCallbacks:
+      return call(PressureCallers::Kind::kCallback);
+    case PressureStep::kWait:
+      break;
+  }
+  return {};
+}
+
+void RuntimeState::call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
+                                       const PressureCall& call) {
+  std::vector<std::string> failures;
+  {
+    const AwayIfRunning away(safepoint_, self);
+    failures = callers_.call(kind, call);
+  }
+  const std::scoped_lock lock(pressure_mutex_);
+  for (const std::string& failure : failures) {
+    ladder_.note_failure(failure);
+  }
+}
+
+// A pool has grown: whoever can help is told before it is too late.
+void RuntimeState::note_growth(MutatorState* self, PayloadPool& pool) {
+  if (!callers_.has_any() || PressureCallers::is_calling()) {
+    return;
+  }
+  const double share = share_of(pool.leased(), pool.limit());
+  PressureLevel level{};
+  {
+    const std::scoped_lock lock(pressure_mutex_);
+    LevelTracker& tracker = levels_[static_cast<std::size_t>(pool.kind())];
+    if (!tracker.follow(share)) {
+      return;
+    }
+    level = tracker.level();
+    ladder_.note_level_call();
+  }
+  const PressureCall call{.level = level, .kind = pool.kind(), .client = {}, .wanted = {}};
+  call_under_pressure(self, PressureCallers::Kind::kCallback, call);
+  if (level >= PressureLevel::kHigh) {
+    call_under_pressure(self, PressureCallers::Kind::kCollector, call);
+  }
+}
+
+void RuntimeState::note_client(MutatorState* self, PayloadPool& pool, ClientId client) {
+  if (!pool.take_passed(client) || PressureCallers::is_calling()) {
+    return;
+  }
+  {
+    const std::scoped_lock lock(pressure_mutex_);
+    ladder_.note_level_call();
+  }
+  call_under_pressure(
+      self, PressureCallers::Kind::kCallback,
+      {.level = PressureLevel::kHigh, .kind = pool.kind(), .client = client, .wanted = {}});
+}
+
+Pressure RuntimeState::pressure(MutatorState* self) {
+  Pressure pressure;
+  for_each_pool([&](PayloadPool& pool) {
+    const Bytes leased = pool.leased();
+    pressure.pools.push_back({.kind = pool.kind(),
+                              .leased = leased,
+                              .limit = pool.limit(),
+                              .share = share_of(leased, pool.limit())});
+    pressure.share = std::max(pressure.share, pressure.pools.back().share);
+  });
+  safepoint_.while_going(self, [&](const std::vector<MutatorState*>&) {
+    for (std::uint32_t generation = 0; generation <= heap_->oldest(); ++generation) {
+      pressure.heap_used += heap_->used(generation);
+    }
+  });
+  pressure.heap_limit = heap_->limit();
+  pressure.heap_share = share_of(pressure.heap_used, pressure.heap_limit);
+  const MemoryReading system = host_platform().memory();
+  pressure.system_available = system.available;
+  pressure.system_total = system.total;
+  pressure.system_share =
+      system.total > system.available ? share_of(system.total - system.available, system.total) : 0;
+  pressure.system_stall = system.stall;
+  pressure.share = std::max({pressure.share, pressure.heap_share, pressure.system_share});
+  pressure.level = level_of(pressure.share);
+  const std::scoped_lock lock(trigger_mutex_);
+  pressure.reclaimable =
+      payload_trigger_.owned_since_full(Bytes{owned_.load(std::memory_order_relaxed)});
+  return pressure;
+}
+
+PressureStatistics RuntimeState::pressure_statistics() {
+  const std::scoped_lock lock(pressure_mutex_);
+  return ladder_.statistics();
+}
+
+Pressure Runtime::pressure() const { return state_->pressure(state_->self()); }
+
+PressureCallbackId Runtime::on_pressure(PressureCallback callback) {
+  return state_->callers().add(PressureCallers::Kind::kCallback, "a pressure callback",
+                               std::move(callback));
+}
+
+PressureCallbackId Runtime::register_collector(std::string name, PressureCallback collect) {
+  return state_->callers().add(PressureCallers::Kind::kCollector, std::move(name),
+                               std::move(collect));
+}
+
+bool Runtime::remove_pressure_callback(PressureCallbackId id) {
+  // It may wait for a call, which may wait for a stop.
+  const AwayIfRunning away(state_->safepoint(), state_->self());
+  return state_->callers().remove(id);
+}
+
+}  // namespace tenure
