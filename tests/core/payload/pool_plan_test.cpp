@@ -183,6 +183,21 @@ TEST_F(PlanningPoolTest, ServesElsewhereWhatALateBlockIsInTheWayOf) {
   EXPECT_TRUE(is_sound(pool));
 }
 
+TEST_F(PlanningPoolTest, GivesBackWhatIsNotNeededBesideThePlan) {
+  for (const std::uint32_t blocks : {30u, 20u}) {
+    std::vector<PayloadLease> all;
+    for (std::uint32_t k = 0; k < blocks; ++k) {
+      all.push_back(lease(Bytes{2u << 20}, k));
+    }
+  }
+  device.advance_until_idle();
+
+  solve();
+
+  EXPECT_EQ(statistics().plans_followed, 1u);
+  EXPECT_EQ(statistics().reserved, Bytes{40u << 20});
+}
+
 TEST_F(PlanningPoolTest, GivesThePlanUpWhereItsMemoryIsNeeded) {
   PayloadPool small(device, MemoryKind::kDevice,
                     PoolOptions{.budget = Bytes{64u << 20}, .plans = true});
