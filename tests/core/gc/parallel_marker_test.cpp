@@ -47,9 +47,12 @@ TEST(ParallelMarker, SharesTheSpansThatOneRootLeadsTo) {
   Team team(2);
   ParallelMarker marker(team);
 
-  marker.begin(tree.job({&root, 1}));
+  // Why again and again: on a busy machine the second may not get a core before the first is done.
+  for (int tries = 0; tries < 100 && marker.steals() == 0; ++tries) {
+    marker.begin(tree.job({&root, 1}));
+    EXPECT_EQ(marker.complete().objects, kObjects);
+  }
 
-  EXPECT_EQ(marker.complete().objects, kObjects);
   EXPECT_GT(marker.steals(), 0u) << "one member did all";
 }
 
