@@ -69,6 +69,9 @@ Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, 
   ClimbLog log;
   Result<PayloadLease> got = refused;
   for (const PressureStep step : steps) {
+    if (step == PressureStep::kDeviceCopy && !conductor_->give_back_marker_memory(self)) {
+      continue;  // there is none: nothing was tried
+    }
     const std::uint64_t begun = host_platform().now_ns();
     StepResult result;
     result.gained = take_step(step, self, pool, size);
@@ -101,9 +104,6 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool
     return before > after ? before - after : Bytes{};
   };
   switch (step) {
-    case PressureStep::kDeviceCopy:
-      (void)conductor_->give_back_marker_memory(self);
-      return {};
     case PressureStep::kYoungCollection:
     case PressureStep::kFullCollection:
       return collect_for_payload(self, step == PressureStep::kFullCollection);
@@ -120,6 +120,7 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool
     }
     case PressureStep::kCallbacks:
       return call(PressureCallers::Kind::kCallback);
+    case PressureStep::kDeviceCopy:  // it was given up before
     case PressureStep::kWait:
       break;
   }

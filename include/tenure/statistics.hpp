@@ -120,8 +120,7 @@ struct ClientStatistics {
   ClientLimits limits;
   Bytes live{};  // leased, as asked for
   Bytes peak_live{};
-  std::uint64_t refusals =
-      0;  // requests past the hard limit, those that climbed and were served too
+  std::uint64_t refusals = 0;  // by the hard limit; a climb counts several
 };
 
 /// One pool of payload memory.

@@ -112,6 +112,8 @@ TEST_F(PressureTest, RefusesOnceNobodyHelpedAndNamesWhoWasAsked) {
   ASSERT_FALSE(lease.ok());
   EXPECT_NE(lease.failure().message.find("foreign collectors (0 B came back"), std::string::npos)
       << lease.failure().message;
+  EXPECT_EQ(lease.failure().message.find("copy on the device"), std::string::npos)
+      << "there is no copy here, so that giving it up was not tried";
   EXPECT_EQ(runtime.statistics().pressure.relieved, 0u);
 }
 
