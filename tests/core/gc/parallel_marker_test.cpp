@@ -21,7 +21,7 @@ class MarkerOf : public Marker {
 
  private:
   Team team_{kMembers};
-  ParallelMarker marker_{team_};
+  ParallelMarker marker_{team_, 0};  // the contract's graphs are small, and are for all members
 };
 
 using ParallelMarkers = ::testing::Types<MarkerOf<1>, MarkerOf<2>, MarkerOf<5>>;
@@ -75,11 +75,27 @@ TEST(ParallelMarker, LeavesAListToWhoeverFollowsIt) {
   EXPECT_LT(marker.steals(), kObjects / 100);
 }
 
+TEST(ParallelMarker, CallsTheTeamForALargeHeapOnly) {
+  Team team(2);
+  ParallelMarker marker(team);
+  const auto team_runs_for = [&](std::uint32_t objects) {
+    PlainGraph tree = spread_tree(objects);
+    const ObjectIndex root = tree.object(0);
+    const std::uint64_t before = marker.team_runs();
+    marker.begin(tree.job({&root, 1}));
+    EXPECT_EQ(marker.complete().objects, objects);
+    return marker.team_runs() - before;
+  };
+
+  EXPECT_EQ(team_runs_for(ParallelMarker::kAlone / 2), 0u);
+  EXPECT_GE(team_runs_for(ParallelMarker::kAlone * 8), 1u);
+}
+
 TEST(ParallelMarker, CallsNobodyWhereThereIsNothingToRead) {
   PlainGraph tree = spread_tree(1000);
   const ObjectIndex root = tree.object(0);
   Team team(2);
-  ParallelMarker marker(team);
+  ParallelMarker marker(team, 0);
   marker.begin(tree.job({&root, 1}));
   ASSERT_TRUE(marker.advance(Marker::kNoBudget));
   const std::uint64_t before = marker.team_runs();
