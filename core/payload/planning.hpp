@@ -1,6 +1,7 @@
 // What a pool knows of plans: the tape, a plan that waits for its moment, and the one it follows.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -27,12 +28,24 @@ struct Planning {
     std::uint64_t aside = 0;           // bytes that are leased elsewhere since
   };
 
+  /// A period of so many leases was solved, and no plan of it followed.
+  void note_vain(std::uint64_t leases) {
+    if (leases != 0) {
+      vain_leases = vain++ == 0 ? leases : std::max(vain_leases, leases);
+    }
+  }
+
   Tape tape;
   std::unique_ptr<Followed> followed;
   std::shared_ptr<const Plan> ready;  // to be followed when its moment comes
   std::uint32_t plans = 0;            // ever followed: the number of the latest
   std::uint32_t strikes = 0;          // times that the ready plan was left in its first round
-  std::uint32_t wasted = 0;  // plans of episodes that were of no use, the last ones in a row
+  std::uint32_t wasted = 0;         // plans of episodes that were of no use, the last ones in a row
+  bool was_followed = false;        // the ready plan, since it was offered
+  std::uint64_t solving = 0;        // leases of the period that the solver has; 0: an episode
+  std::uint32_t vain = 0;           // periods solved in a row of which no plan was ever followed
+  std::uint64_t vain_leases = 0;    // of the longest of these
+  std::uint64_t finds_in_vain = 0;  // times that such a period, or a shorter one, was found again
   std::uint64_t episodes = 0;
   std::uint64_t solved_episode = 0;         // of which the solver has a plan, or is at it
   std::uint32_t slot = LeaseNote::kNoSlot;  // for the note of the lease under way

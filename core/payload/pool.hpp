@@ -239,6 +239,7 @@ class PayloadPool {
   void pass_uses_on(std::uint32_t slot);
   void note_return(PayloadBlock& block);
   void note_lease(PayloadBlock& block, StreamId stream, SiteId site);
+  [[nodiscard]] bool is_planned_in_vain();
   [[nodiscard]] bool take_slot_back(PayloadBlock& block);
   void leave_plan();
   void strike();

@@ -28,7 +28,8 @@ constexpr std::uint64_t kMostAside = 8;
 // both would need too much memory at once.
 constexpr std::uint64_t kMostCarried = 32;
 
-// Episodes whose plans are of no use are planned ever more seldom: every 2^n-th, n no more than this.
+// Episodes and periods whose plans are of no use are planned ever more seldom: every 2^n-th, n no more
+// than this.
 constexpr std::uint32_t kMostPatience = 10;
 
 std::uint64_t key_of(std::uint64_t size, StreamId stream, SiteId site) {
@@ -115,6 +116,8 @@ void PayloadPool::follow(StreamId stream) {
   followed->range_use = epochs_.end_use(stream);
   followed->slots.resize(planning.ready->slots());
   planning.followed = std::move(followed);
+  planning.was_followed = true;
+  planning.vain = 0;
   ++planning.plans;
   planning.tape.look(false);
   planning.followed->wanted = wanted;
@@ -253,12 +256,23 @@ void PayloadPool::note_lease(PayloadBlock& block, StreamId stream, SiteId site) 
     planning.followed->aside += block.size;
   }
   if (planning.tape.has_found() && !planning.wants_solver.load(std::memory_order_relaxed)) {
-    if (peak_leased_ >= kWorthPlanning) {
+    if (peak_leased_ >= kWorthPlanning && !is_planned_in_vain()) {
       planning.wants_solver.store(true, std::memory_order_relaxed);
     } else {
       planning.tape.forget();
     }
   }
+}
+
+// Whether the period that was found is, for now, like those that had no plan, or none that was followed:
+// an iteration is found again as soon as it was solved.
+bool PayloadPool::is_planned_in_vain() {
+  Planning& planning = *planning_;
+  if (planning.vain == 0 || planning.tape.found() > planning.vain_leases) {
+    return false;
+  }
+  const std::uint64_t every = std::uint64_t{1} << std::min(planning.vain, kMostPatience);
+  return ++planning.finds_in_vain % every != 0;
 }
 
 // A slot came back. False where it is an ordinary block by now.
@@ -375,22 +389,32 @@ std::optional<Iteration> PayloadPool::take_iteration() {
   if (iteration && iteration->from_empty) {
     planning_->solved_episode = planning_->tape.last_episode();
   }
+  planning_->solving = iteration && !iteration->from_empty ? iteration->keys.size() : 0;
   return iteration;
 }
 
 void PayloadPool::offer(std::shared_ptr<const Plan> plan) {
   const Lock lock(core_->mutex);
-  if (closed_ || plan == nullptr) {
+  if (closed_) {
     return;
   }
-  if (planning_->ready != nullptr && planning_->ready->from_empty &&
-      planning_->ready->slots() > plan->slots()) {
+  Planning& planning = *planning_;
+  if (plan == nullptr) {
+    planning.note_vain(planning.solving);
+    return;
+  }
+  if (planning.ready != nullptr && planning.ready->from_empty &&
+      planning.ready->slots() > plan->slots()) {
     return;  // an iteration inside of the one that is planned
   }
-  planning_->ready = std::move(plan);
-  planning_->strikes = 0;
+  if (planning.ready != nullptr && !planning.ready->from_empty && !planning.was_followed) {
+    planning.note_vain(planning.ready->slots());
+  }
+  planning.ready = std::move(plan);
+  planning.was_followed = false;
+  planning.strikes = 0;
   drain_all(lock);
-  if (planning_->ready->from_empty && counts_.live_blocks == 0 && !epochs_.known().empty()) {
+  if (planning.ready->from_empty && counts_.live_blocks == 0 && !epochs_.known().empty()) {
     dissolve_plan();
     follow(epochs_.known().front());
   }

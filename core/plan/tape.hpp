@@ -63,6 +63,8 @@ class Tape {
   void ignore_up_to(std::uint64_t period) { least_period_ = period + 1; }
 
   [[nodiscard]] bool has_found() const { return found_.leases != 0; }
+  /// Leases of the iteration that was found; 0 where none was.
+  [[nodiscard]] std::uint64_t found() const { return found_.leases; }
   /// What was found, and forgets that it was; none where too much of it is no longer known.
   ///
   /// cost   O(leases of the iteration)

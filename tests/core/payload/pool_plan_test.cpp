@@ -130,6 +130,32 @@ TEST_F(PlanningPoolTest, TakesUpAPlanWhereAWholeProgramComesAgain) {
             0.93 * static_cast<double>(after.peak_reserved.count()));
 }
 
+// Each step drops all of the one before half way, as a collector would: what a plan would lay out beside
+// that never has room.
+TEST_F(PlanningPoolTest, SolvesAnIterationEverMoreSeldomWhereItsPlanIsNeverFollowed) {
+  std::uint32_t solved = 0;
+  std::vector<PayloadLease> before;
+  const PayloadLease weight = lease(Bytes{8u << 20});
+  for (int k = 0; k < 300; ++k) {
+    std::vector<PayloadLease> step;
+    for (std::uint32_t layer = 0; layer < 24; ++layer) {
+      step.push_back(lease(Bytes{1u << 20}, layer));
+      if (layer == 12) {
+        before.clear();
+      }
+      if (pool.wants_solver()) {
+        ++solved;
+        solve();
+      }
+    }
+    before = std::move(step);
+  }
+
+  EXPECT_EQ(statistics().plans_followed, 0u);
+  EXPECT_GE(solved, 2u);
+  EXPECT_LE(solved, 24u);
+}
+
 TEST_F(PlanningPoolTest, KeepsWhatLivesWhereTheProgramLeavesItsPlan) {
   std::vector<PayloadLease> kept;
   step(kept);
