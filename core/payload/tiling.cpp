@@ -26,6 +26,13 @@ std::uint64_t piece_for(std::uint64_t granularity, std::uint64_t limit) {
   return limit / kPiecesWorthIt >= kPiece ? std::max(least, kPiece) : least;
 }
 
+// What a device refuses in passing it is asked for once more: its memory is worth a second call.
+template <class Ask>
+auto asked_twice(const Ask& ask) {
+  auto answer = ask();
+  return !answer && answer.failure().code == ErrorCode::kDeviceRefused ? ask() : answer;
+}
+
 }  // namespace
 
 Tiling::Tiling(Backend& backend, PoolCore& core, const KindTraits& traits, std::uint64_t limit)
@@ -73,7 +80,8 @@ PayloadBlock& Tiling::first_block_of(std::byte* base, std::uint64_t size, BlockS
 }
 
 Result<PayloadBlock*> Tiling::map(PayloadBlock& unmapped, std::byte* from, std::uint64_t size) {
-  Result<void> done = backend_.map(range_, Bytes{offset_of(from)}, Bytes{size});
+  const Result<void> done =
+      asked_twice([&] { return backend_.map(range_, Bytes{offset_of(from)}, Bytes{size}); });
   if (!done) {
     return done.failure();
   }
@@ -139,7 +147,8 @@ Tiling::Carved Tiling::carve(PayloadBlock& range, PayloadBlock& inside) {
 }
 
 Result<PayloadBlock*> Tiling::add_segment(std::uint64_t size) {
-  Result<std::byte*> base = backend_.allocate(kind_, Bytes{size});
+  const Result<std::byte*> base =
+      asked_twice([&] { return backend_.allocate(kind_, Bytes{size}); });
   if (!base) {
     return base.failure();
   }

@@ -115,6 +115,22 @@ class PoolFaults : public ::testing::TestWithParam<bool> {
 
 TEST_P(PoolFaults, ARefusalAnywhereLeavesThePoolSound) { fail_each(ErrorCode::kDeviceRefused); }
 
+TEST_P(PoolFaults, MemoryThatIsRefusedInPassingIsNobodysConcern) {
+  SimulatedDevice device(testing::device_of(Bytes{64 * kMiB}, GetParam()));
+  PayloadPool pool(device, MemoryKind::kDevice);
+  const BackendCall call = GetParam() ? BackendCall::kMap : BackendCall::kAllocate;
+  device.fail(call, 1, ErrorCode::kDeviceRefused);
+  EXPECT_TRUE(pool.lease(Bytes{kMiB}, StreamId::kDefault).ok());
+  EXPECT_EQ(device.count(call), 2u);
+
+  device.fail(call, 1, ErrorCode::kDeviceRefused);
+  device.fail(call, 2, ErrorCode::kDeviceRefused);
+  const Result<PayloadLease> refused = pool.lease(Bytes{32 * kMiB}, StreamId::kDefault);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.failure().code, ErrorCode::kDeviceRefused);
+  EXPECT_EQ(device.count(call), 4u);
+}
+
 TEST_P(PoolFaults, ShortageAnywhereLeavesThePoolSound) { fail_each(ErrorCode::kOutOfMemory); }
 
 TEST_P(PoolFaults, ADeviceLostAnywhereLeavesThePoolSound) { fail_each(ErrorCode::kDeviceLost); }
