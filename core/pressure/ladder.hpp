@@ -38,6 +38,7 @@ class Ladder {
   void end(bool relieved) { statistics_.relieved += relieved ? 1 : 0; }
 
   void note_level_call() { ++statistics_.level_calls; }
+  void note_system_call() { ++statistics_.system_calls; }
   void note_failure(const std::string& what) {
     ++statistics_.failures;
     statistics_.failure = what;

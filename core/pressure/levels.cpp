@@ -1,6 +1,8 @@
 #include "core/pressure/levels.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 namespace tenure {
 
@@ -19,6 +21,24 @@ PressureLevel level_of(double share) {
     return PressureLevel::kHigh;
   }
   return share >= kModerateFrom ? PressureLevel::kModerate : PressureLevel::kNone;
+}
+
+double share_for_stall(double stall) {
+  struct Point {
+    double stall;
+    double share;
+  };
+  constexpr std::array<Point, 5> kPoints{
+      {{0.0, 0.0}, {0.1, kModerateFrom}, {0.3, kHighFrom}, {0.6, kCriticalFrom}, {1.0, 1.0}}};
+  for (std::size_t k = 1; k < kPoints.size(); ++k) {
+    const Point& from = kPoints[k - 1];
+    const Point& to = kPoints[k];
+    if (stall < to.stall) {
+      return from.share +
+             (to.share - from.share) * std::max(0.0, stall - from.stall) / (to.stall - from.stall);
+    }
+  }
+  return 1.0;
 }
 
 bool LevelTracker::follow(double share) {

@@ -11,6 +11,13 @@ namespace tenure {
 /// The level of a share, without a past.
 [[nodiscard]] PressureLevel level_of(double share);
 
+/// How near its limit a machine is whose tasks wait for memory for that part of their time: a tenth is
+/// kModerate, three tenths kHigh, six tenths kCritical.
+///
+/// stall   0 to 1, as in MemoryReading
+/// Source: systemd-oomd kills where some tasks waited for 60 % of half a minute (oomd.conf(5)).
+[[nodiscard]] double share_for_stall(double stall);
+
 /// threads  one at a time
 class LevelTracker {
  public:

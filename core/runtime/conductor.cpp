@@ -127,8 +127,7 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   }
   const Verdict verdict = choose();
   CollectionReport report = carry_out(verdict, stopped);
-  // Why not in incremental mode: who asks for slices wants no thread but the program's own.
-  if (options_.mode != Mode::kManual && options_.mode != Mode::kIncremental) {
+  if (may_start_threads(options_.mode)) {
     pretoucher_.follow(heap_.regions_in_use());
   }
   report.to_safepoint_ns = stopped - asked;

@@ -44,6 +44,12 @@ struct ConductorOptions {
 /// How a marking of the oldest generation is done.
 enum class Marking : std::uint8_t { kStop, kSlices, kBackground };
 
+/// Whether a runtime may start threads of its own besides those that share a collection's work: who asks
+/// for slices, or for nothing on its own, wants none.
+[[nodiscard]] inline bool may_start_threads(Mode mode) {
+  return mode != Mode::kManual && mode != Mode::kIncremental;
+}
+
 /// threads  anyone, with its own mutator or without one
 class Conductor {
  public:

@@ -226,6 +226,10 @@ constexpr std::array kOptions{
     Option{"payload_budget", "TENURE_PAYLOAD_BUDGET", "2MiB or more, or unlimited",
            "bytes that a pool may map", read_bytes<&Config::payload_budget, 2_M, kMax>,
            write_bytes<&Config::payload_budget>},
+    Option{"watch_system_ms", "TENURE_WATCH_SYSTEM_MS", "0 to 3600000",
+           "milliseconds between looks at the machine's memory, once there is a pressure callback",
+           read_count<&Config::watch_system_ms, 0, 3'600'000>,
+           write_count<&Config::watch_system_ms>},
     Option{
         "plan_payloads", "TENURE_PLAN_PAYLOADS", "on, awaited or off",
         "payloads are laid out ahead of time where requests repeat: by a thread, when waited for, "

@@ -200,11 +200,24 @@ Pressure RuntimeState::pressure(MutatorState* self) {
       system.total > system.available ? share_of(system.total - system.available, system.total) : 0;
   pressure.system_stall = system.stall;
   pressure.share = std::max({pressure.share, pressure.heap_share, pressure.system_share});
-  pressure.level = level_of(pressure.share);
+  pressure.level = level_of(std::max(pressure.share, share_for_stall(pressure.system_stall)));
   const std::scoped_lock lock(trigger_mutex_);
   pressure.reclaimable =
       payload_trigger_.owned_since_full(Bytes{owned_.load(std::memory_order_relaxed)});
   return pressure;
+}
+
+PressureCallbackId RuntimeState::add_caller(PressureCallers::Kind kind, std::string name,
+                                            PressureCallback callback) {
+  const PressureCallbackId id = callers_.add(kind, std::move(name), std::move(callback));
+  system_watch_.start();
+  return id;
+}
+
+// What it tells may wait for a stop.
+void RuntimeState::end_system_watch() {
+  const AwayIfRunning away(safepoint_, self());
+  system_watch_.end();
 }
 
 PressureStatistics RuntimeState::pressure_statistics() {
@@ -215,13 +228,12 @@ PressureStatistics RuntimeState::pressure_statistics() {
 Pressure Runtime::pressure() const { return state_->pressure(state_->self()); }
 
 PressureCallbackId Runtime::on_pressure(PressureCallback callback) {
-  return state_->callers().add(PressureCallers::Kind::kCallback, "a pressure callback",
-                               std::move(callback));
+  return state_->add_caller(PressureCallers::Kind::kCallback, "a pressure callback",
+                            std::move(callback));
 }
 
 PressureCallbackId Runtime::register_collector(std::string name, PressureCallback collect) {
-  return state_->callers().add(PressureCallers::Kind::kCollector, std::move(name),
-                               std::move(collect));
+  return state_->add_caller(PressureCallers::Kind::kCollector, std::move(name), std::move(collect));
 }
 
 bool Runtime::remove_pressure_callback(PressureCallbackId id) {

@@ -88,8 +88,11 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
 RuntimeState::RuntimeState(const Config& config, const Config& asked)
     : config_(config),
       asked_(asked),
-      planner_(config.plan_payloads == PayloadPlans::kOn && config.mode != Mode::kManual &&
-               config.mode != Mode::kIncremental) {}
+      planner_(config.plan_payloads == PayloadPlans::kOn && may_start_threads(config.mode)),
+      system_watch_(
+          may_start_threads(config.mode) ? config.watch_system_ms : 0,
+          [] { return host_platform().memory(); },
+          [this](PressureLevel level) { relieve_system(level); }) {}
 
 RuntimeState::~RuntimeState() {
   check(safepoint_.count() == 0, "a runtime ended before a mutator that is attached to it");
@@ -107,6 +110,7 @@ CloseReport RuntimeState::close() {
   if (closing_.exchange(true, std::memory_order_acq_rel) || conductor_ == nullptr) {
     return report;
   }
+  end_system_watch();
   conductor_->end_background(self());
   check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
         "a runtime was closed while another thread's mutator was attached to it");

@@ -26,6 +26,7 @@
 #include "core/runtime/planner.hpp"
 #include "core/runtime/pressure_callers.hpp"
 #include "core/runtime/safepoint.hpp"
+#include "core/runtime/system_watch.hpp"
 #include "tenure/config.hpp"
 #include "tenure/runtime.hpp"
 
@@ -86,6 +87,11 @@ class RuntimeState {
   [[nodiscard]] Pressure pressure(MutatorState* self);
   [[nodiscard]] PressureStatistics pressure_statistics();
   [[nodiscard]] PressureCallers& callers() { return callers_; }
+  PressureCallbackId add_caller(PressureCallers::Kind kind, std::string name,
+                                PressureCallback callback);
+  [[nodiscard]] SystemWatch& system_watch() { return system_watch_; }
+  /// The machine passed a level of pressure: what can be spared goes back, and callers are told.
+  void relieve_system(PressureLevel level);
 
   [[nodiscard]] Result<ClientId> make_client(std::string_view name);
   [[nodiscard]] Result<void> limit_client(ClientId client, MemoryKind kind,
@@ -133,6 +139,7 @@ class RuntimeState {
   Bytes take_step(PressureStep step, MutatorState* self, PayloadPool& pool, Bytes size);
   void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
                            const PressureCall& call);
+  void end_system_watch();
   void note_growth(MutatorState* self, PayloadPool& pool);
   void note_client(MutatorState* self, PayloadPool& pool, ClientId client);
   [[nodiscard]] Result<PayloadLease> lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
@@ -161,6 +168,7 @@ class RuntimeState {
   std::mutex pressure_mutex_;
   Ladder ladder_;                                    // guarded by pressure_mutex_
   std::array<LevelTracker, kMemoryKinds> levels_{};  // likewise
+  SystemWatch system_watch_;                         // ends before the collector and the pools do
   std::atomic<std::uint64_t> owned_{0};        // bytes ever owned by objects, less those released
   std::atomic<std::uint64_t> allocations_{0};  // counted under stress only
   std::atomic<bool> closing_{false};           // by whoever made it true

@@ -20,6 +20,8 @@ std::string_view to_string(CollectionTrigger trigger) {
       return "large object";
     case CollectionTrigger::kDevicePressure:
       return "device pressure";
+    case CollectionTrigger::kSystemPressure:
+      return "system pressure";
   }
   fail("a trigger that does not exist");
 }

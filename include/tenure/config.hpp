@@ -93,6 +93,13 @@ struct Config {
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
 
+  /// Milliseconds between two looks at the machine's memory, by a thread that starts with the first
+  /// `on_pressure` or `register_collector`: past 75, 90 and 97 % in use, or with tasks that wait for
+  /// memory a tenth, three and six tenths of their time, callbacks are told; from 90 % on what is
+  /// unused goes back, at 97 % after a full collection. 0: nobody looks; nor in manual and
+  /// incremental mode, which start no threads.
+  std::uint32_t watch_system_ms = 1'000;
+
   /// Requests for payloads that repeat, as in a training loop, are served from a layout.
   PayloadPlans plan_payloads = PayloadPlans::kOn;
 

@@ -36,7 +36,7 @@ struct PoolPressure {
 
 /// Everything at one moment.
 struct Pressure {
-  PressureLevel level = PressureLevel::kNone;  // of the largest share
+  PressureLevel level = PressureLevel::kNone;  // of the largest share, or of the stall
   double share = 0.0;                          // the largest of the three kinds below
   std::vector<PoolPressure> pools;             // those that are open
   Bytes heap_used{};
@@ -59,10 +59,11 @@ struct PressureCall {
   MemoryKind kind = MemoryKind::kHost;  // of the pool that is short
   ClientId client = ClientId::kNone;    // whose soft limit was passed; kNone: it is the pool's own
   Bytes wanted{};  // that would have to come back for the request at hand; 0: a level was passed
+  bool of_system = false;  // it is the machine that is short, or the control group; kind is kHost
 };
 
-/// Runs on the thread that asks for memory, with no lock of the library held. That thread is away, as
-/// in `Away`: it may give up leases and handles, wait for other threads and run foreign code; it must
+/// Runs on the thread that asks for memory, with no lock of the library held; of the machine's pressure
+/// a thread of the library's tells (`watch_system_ms`). The thread that asks is away, as in `Away`: it may give up leases and handles, wait for other threads and run foreign code; it must
 /// not touch objects. What it leases itself is refused where there is no room, without another round
 /// of calls. One that throws is counted, and the others are called.
 using PressureCallback = std::function<void(const PressureCall&)>;
@@ -96,9 +97,10 @@ struct PressureStatistics {
   std::uint64_t climbs = 0;    // requests that found no room at once
   std::uint64_t relieved = 0;  // of those, the ones that got their memory
   std::array<PressureStepStatistics, kPressureSteps> steps{};
-  std::uint64_t level_calls = 0;  // times that a level was passed upwards, and somebody told
-  std::uint64_t failures = 0;     // callbacks and foreign collectors that threw
-  std::string failure;            // what the last of them said
+  std::uint64_t level_calls = 0;  // times that a pool passed a level upwards, and somebody was told
+  std::uint64_t system_calls = 0;  // times that the machine did
+  std::uint64_t failures = 0;      // callbacks and foreign collectors that threw
+  std::string failure;             // what the last of them said
 };
 
 }  // namespace tenure

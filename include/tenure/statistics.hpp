@@ -23,8 +23,9 @@ enum class CollectionTrigger : std::uint8_t {
   kPromotionThreshold,  // the oldest generation passed its limit
   kLargeObject,         // a large request found no room
   kDevicePressure,      // a payload pool would have grown, or has no room
+  kSystemPressure,      // the machine is short of memory
 };
-inline constexpr std::size_t kTriggers = 6;
+inline constexpr std::size_t kTriggers = 7;
 [[nodiscard]] std::string_view to_string(CollectionTrigger trigger);
 
 /// Durations in buckets a sixteenth of their size wide, so that a percentile is right to 6 per cent

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/runtime/state.hpp"
 #include "tenure/tensor.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
@@ -231,6 +232,76 @@ TEST_F(PressureTest, StepsThatGiveNothingComeLastFromThenOn) {
   const auto& full = pressure.steps[static_cast<std::size_t>(PressureStep::kFullCollection)];
   EXPECT_EQ(full.runs, 40u);  // before each refusal all is tried
   EXPECT_GE(full.put_last, 30u);
+}
+
+// The machine's own pressure, as the thread that watches it would tell it.
+class SystemPressureTest : public PressureTest {
+ protected:
+  void look_at(double used) {
+    const Bytes total{1000u << 20};
+    mutator.reset();  // a collection for the machine's sake has to stop whoever runs
+    runtime.state().system_watch().look_at(
+        {.total = total, .available = Bytes{static_cast<std::uint64_t>(1000 * (1 - used)) << 20}});
+  }
+  std::uint64_t collections() const {
+    const auto trigger = static_cast<std::size_t>(CollectionTrigger::kSystemPressure);
+    return runtime.statistics().collections_by_trigger[trigger];
+  }
+};
+
+TEST_F(SystemPressureTest, IsToldToCallbacksAndGivesBackWhatIsUnused) {
+  std::vector<PressureLevel> told;
+  int collectors = 0;
+  (void)runtime.on_pressure([&](const PressureCall& call) {
+    EXPECT_TRUE(call.of_system);
+    EXPECT_EQ(call.kind, MemoryKind::kHost);
+    told.push_back(call.level);
+    held.clear();
+  });
+  (void)runtime.register_collector("other", [&](const PressureCall&) { ++collectors; });
+  fill(3);
+
+  look_at(0.8);
+  EXPECT_EQ(told, std::vector{PressureLevel::kModerate});
+  EXPECT_EQ(collectors, 0);
+  EXPECT_GT(runtime.statistics().pools[0].reserved, 0_B) << "too early";
+
+  look_at(0.95);
+  EXPECT_EQ(told.size(), 2u);
+  EXPECT_EQ(collectors, 1);
+  EXPECT_EQ(collections(), 0u);
+  EXPECT_EQ(runtime.statistics().pools[0].reserved, 0_B);
+  EXPECT_EQ(runtime.statistics().pressure.system_calls, 2u);
+}
+
+TEST_F(SystemPressureTest, CollectsWhereItIsCritical) {
+  { const Local<Tensor> dropped = value_or_throw(make_tensor(*mutator, {100 << 18})); }
+
+  look_at(0.98);
+
+  EXPECT_EQ(collections(), 1u);
+  EXPECT_EQ(runtime.statistics().pools[0].reserved, 0_B);
+}
+
+TEST(SystemPressure, IsWatchedOnceSomebodyWantsToKnowAndEndsWithTheRuntime) {
+  Config config = small_config();
+  config.watch_system_ms = 1;
+  std::atomic<std::uint64_t> calls{0};
+  for (int k = 0; k < 20; ++k) {
+    Runtime runtime(value_or_throw(Runtime::open(config)));
+    Mutator mutator(runtime);
+    SystemWatch& watch = runtime.state().system_watch();
+    EXPECT_EQ(watch.looks(), 0u) << "it is watched for nobody";
+    (void)runtime.on_pressure([&](const PressureCall&) { ++calls; });
+    while (watch.looks() == 0) {
+      std::this_thread::yield();
+    }
+    (void)runtime.register_collector("other", [&](const PressureCall&) { ++calls; });
+    for (int n = 0; n < 2'000; ++n) {  // it may be told, and collect, at any time
+      (void)make<Node>(mutator);
+    }
+    runtime.close();  // by a thread that a collection under way would wait for
+  }
 }
 
 }  // namespace

@@ -14,6 +14,15 @@ TEST(Levels, BeginAtTheirShares) {
   EXPECT_EQ(level_of(1.5), PressureLevel::kCritical);
 }
 
+TEST(Levels, BeginWhereTasksWaitForMemory) {
+  EXPECT_EQ(share_for_stall(0.0), 0.0);
+  EXPECT_EQ(level_of(share_for_stall(0.099)), PressureLevel::kNone);
+  EXPECT_EQ(level_of(share_for_stall(0.1)), PressureLevel::kModerate);
+  EXPECT_EQ(level_of(share_for_stall(0.3)), PressureLevel::kHigh);
+  EXPECT_EQ(level_of(share_for_stall(0.6)), PressureLevel::kCritical);
+  EXPECT_EQ(share_for_stall(1.0), 1.0);
+}
+
 TEST(LevelTracker, TellsEachLevelOnceOnTheWayUp) {
   LevelTracker tracker;
 
