@@ -48,7 +48,26 @@ std::string words_of(StreamId stream) {
 
 HostBackend::HostBackend() : HostBackend(kUnlimited) {}
 
-HostBackend::HostBackend(Bytes capacity) : ranges_(rules_for(capacity)), streams_(1) {}
+HostBackend::HostBackend(Bytes capacity)
+    : ranges_(rules_for(capacity)),
+      streams_(1),
+      fork_watch_(ForkRank::kBackend,
+                  {[this] { lock_all(); }, [this] { unlock_all(); }, [this] { unlock_all(); }}) {}
+
+// A fork waits for work of streams that is under way. Nobody who holds a stream takes our lock.
+void HostBackend::lock_all() {
+  mutex_.lock();
+  for (Stream& stream : streams_) {
+    stream.in_order.lock();
+  }
+}
+
+void HostBackend::unlock_all() {
+  for (Stream& stream : streams_) {
+    stream.in_order.unlock();
+  }
+  mutex_.unlock();
+}
 
 // --- memory -----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "core/backend/backend.hpp"
+#include "core/backend/fork_watch.hpp"
 #include "host/interval_set.hpp"
 #include "host/mapped_ranges.hpp"
 
@@ -55,6 +56,8 @@ class HostBackend final : public Backend {
   [[nodiscard]] Result<void> require_recorded(StreamEvent event, const char* call);
   [[nodiscard]] Result<void> require_access(const std::byte* address, Bytes size,
                                             const char* call) const;
+  void lock_all();
+  void unlock_all();
   void lock_pages(const std::byte* base, Bytes size);
   void forget_locked(const std::byte* base, Bytes size);
   [[nodiscard]] std::string note_on_locking() const;
@@ -64,6 +67,7 @@ class HostBackend final : public Backend {
   IntervalSet locked_;          // addresses; guarded by mutex_
   std::string lock_refusal_;    // why the last piece was not locked; guarded by mutex_
   std::deque<Stream> streams_;  // which there are: guarded by mutex_; they stay where they are
+  ForkWatch fork_watch_;
 };
 
 }  // namespace tenure

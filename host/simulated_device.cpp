@@ -87,6 +87,14 @@ SimulatedDevice::Lock SimulatedDevice::take_turn() const {
   return lock;
 }
 
+// In the child of a fork: effects that ran on another thread end there for ever.
+void SimulatedDevice::begin_child() {
+  if (runner_ != std::this_thread::get_id()) {
+    runner_ = std::thread::id{};
+  }
+  mutex_.unlock();
+}
+
 // Moves the clock to `time_ns`, and lets all that is due by then happen.
 void SimulatedDevice::pass_time(Lock& lock, std::uint64_t time_ns) {
   if (runner_ == std::this_thread::get_id()) {

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/backend/backend.hpp"
+#include "core/backend/fork_watch.hpp"
 #include "host/fault_plan.hpp"
 #include "host/mapped_ranges.hpp"
 #include "host/use_order.hpp"
@@ -139,6 +140,7 @@ class SimulatedDevice final : public Backend {
   using Lock = std::unique_lock<std::mutex>;
 
   [[nodiscard]] Lock take_turn() const;
+  void begin_child();
   void pass_time(Lock& lock, std::uint64_t time_ns);
   [[nodiscard]] std::optional<Error> enter(Lock& lock, BackendCall call, std::uint64_t cost_ns);
   void enter_surely(Lock& lock, BackendCall call, std::uint64_t cost_ns);
@@ -164,6 +166,9 @@ class SimulatedDevice final : public Backend {
   std::vector<WaitRecord> waits_;         // guarded by mutex_
   std::uint64_t works_ = 0;               // submitted so far; guarded by mutex_
   bool is_lost_ = false;                  // guarded by mutex_
+  ForkWatch fork_watch_{
+      ForkRank::kBackend,
+      {[this] { mutex_.lock(); }, [this] { mutex_.unlock(); }, [this] { begin_child(); }}};
 };
 
 }  // namespace tenure

@@ -47,7 +47,7 @@ struct FreeNode {
 };
 
 /// What is noted of a leased block where its pool plans: which lease it was, and whether a plan had a
-/// place for it.
+/// place for it. And of one that was handed back, where it is kept aside.
 struct LeaseNote {
   static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
   static constexpr std::uint32_t kAside =
@@ -55,7 +55,8 @@ struct LeaseNote {
 
   std::uint64_t lease;
   std::uint32_t slot;
-  std::uint32_t plan;  // the number of the plan that was followed
+  std::uint32_t plan;   // the number of the plan that was followed
+  PayloadBlock* aside;  // the next one of the remote free list whose link is not known yet
 };
 
 /// Two cache lines: what lease and return touch, then what is asked of the free.
@@ -66,9 +67,9 @@ struct alignas(64) PayloadBlock {
   std::uint64_t client : 16 = 0;
   PayloadBlock* before = nullptr;  // neighbours by address; null at the segment's ends
   PayloadBlock* after = nullptr;
-  PoolCore* core = nullptr;        // outlives the block
-  PayloadBlock* link = nullptr;    // next in the remote free list, or among spare descriptors
-  SiteId site = SiteId::kUnknown;  // that leased it
+  PoolCore* core = nullptr;                  // outlives the block
+  std::atomic<PayloadBlock*> link{nullptr};  // next in the remote free list, or among spare ones
+  SiteId site = SiteId::kUnknown;            // that leased it
   std::atomic<BlockState> state{BlockState::kSpare};
   bool noted_seam = false;  // is in the pool's list of seams
   std::uint16_t shelf = 0;  // that a free block stands on

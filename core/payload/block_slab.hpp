@@ -20,14 +20,14 @@ class BlockSlab {
       add_chunk();
     }
     PayloadBlock& block = *spare_;
-    spare_ = block.link;
+    spare_ = block.link.load(std::memory_order_relaxed);
     return block;
   }
 
   void give_back(PayloadBlock& block) {
     block.state.store(BlockState::kSpare, std::memory_order_relaxed);
     block.uses.clear();
-    block.link = spare_;
+    block.link.store(spare_, std::memory_order_relaxed);
     spare_ = &block;
   }
 
@@ -49,7 +49,7 @@ class BlockSlab {
     for (std::size_t i = kChunk; i-- > 0;) {
       PayloadBlock& block = chunks_.back()[i];
       block.core = &core_;
-      block.link = spare_;
+      block.link.store(spare_, std::memory_order_relaxed);
       spare_ = &block;
     }
   }

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backend/fork_watch.hpp"
 #include "core/payload/stream_clocks.hpp"
 #include "tenure/leak.hpp"
 #include "tenure/payload.hpp"
@@ -116,6 +117,7 @@ class PayloadChecker {
   std::map<const std::byte*, std::vector<StreamClocks::Moment>> ended_;  // of those handed back
   std::map<const std::byte*, Used> used_;                                // by first byte; disjoint
   bool is_lost_ = false;
+  ForkWatch fork_watch_{ForkRank::kCheckedBackend, mutex_};
 };
 
 }  // namespace tenure

@@ -35,10 +35,17 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
   if (options.plans) {
     planning_ = std::make_unique<Planning>();
   }
+  fork_watch_.emplace(ForkRank::kPool,
+                      ForkSteps{[this] { core_->mutex.lock(); }, [this] { core_->mutex.unlock(); },
+                                [this] {
+                                  core_->find_returned();
+                                  core_->mutex.unlock();
+                                }});
 }
 
 PayloadPool::~PayloadPool() {
   close();
+  fork_watch_.reset();
   core_->let_go();
 }
 
@@ -136,26 +143,24 @@ PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, Sit
 // Files what was handed back; but the latest block of just this size and stream is given at once.
 PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock&) {
   PayloadBlock* match = nullptr;
-  PayloadBlock* next = nullptr;
-  for (PayloadBlock* block = core_->returned.take_all(); block != nullptr; block = next) {
-    next = block->link;
+  core_->returned.take_all([&](PayloadBlock& block) {
     ++counts_.returns;
     --counts_.live_blocks;
-    counts_.live -= Bytes{block->asked};
-    clients_.credit(static_cast<ClientId>(block->client), Bytes{block->asked});
-    counts_.leased -= Bytes{block->size};
+    counts_.live -= Bytes{block.asked};
+    clients_.credit(static_cast<ClientId>(block.client), Bytes{block.asked});
+    counts_.leased -= Bytes{block.size};
     if (planning_ != nullptr) {
-      note_return(*block);
-      if (block->shelf == kPlanShelf && take_slot_back(*block)) {
-        continue;
+      note_return(block);
+      if (block.shelf == kPlanShelf && take_slot_back(block)) {
+        return;
       }
     }
-    if (match == nullptr && block->size == size && block->uses.is_only_ongoing(stream)) {
-      match = block;
+    if (match == nullptr && block.size == size && block.uses.is_only_ongoing(stream)) {
+      match = &block;
     } else {
-      file(*block);
+      file(block);
     }
-  }
+  });
   return match;
 }
 

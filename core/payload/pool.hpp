@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "core/backend/backend.hpp"
+#include "core/backend/fork_watch.hpp"
 #include "core/payload/client_accounts.hpp"
 #include "core/payload/free_index.hpp"
 #include "core/payload/guard.hpp"
@@ -291,8 +292,9 @@ class PayloadPool {
   std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
   bool closed_ = false;
   ClientAccounts clients_;
-  std::unique_ptr<Planning> planning_;  // null where the pool does not plan
-  PoolStatistics counts_;               // all but what is worked out when asked for
+  std::unique_ptr<Planning> planning_;   // null where the pool does not plan
+  PoolStatistics counts_;                // all but what is worked out when asked for
+  std::optional<ForkWatch> fork_watch_;  // ends before the core
 };
 
 }  // namespace tenure

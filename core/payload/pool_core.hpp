@@ -29,6 +29,18 @@ struct PoolCore {
   /// takes it to 0 deletes the core.
   std::atomic<std::uint64_t> holders{1};
 
+  /// In the child of a fork, with the lock taken: what other threads were about to put in a list, and
+  /// what lay below it, is found by its state.
+  void find_returned() {
+    returned.abandon();
+    guarded.abandon();
+    slab.for_each([this](PayloadBlock& block) {
+      if (block.is(BlockState::kReturned) && (guard == nullptr || !guard->keeps(block))) {
+        (guard == nullptr ? returned : guarded).put(block);
+      }
+    });
+  }
+
   /// One holder less.
   void let_go() noexcept {
     if (holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {

@@ -37,17 +37,15 @@ Result<PayloadLease> PayloadPool::lease_guarded(Bytes size, StreamId stream, Sit
 
 void PayloadPool::drain_guarded(const Lock&) {
   PayloadGuard& guard = *core_->guard;
-  PayloadBlock* next = nullptr;
-  for (PayloadBlock* block = core_->guarded.take_all(); block != nullptr; block = next) {
-    next = block->link;
-    if (!guard.keep(*block)) {
-      continue;  // none of this pool's: its memory is left alone
+  core_->guarded.take_all([&](PayloadBlock& block) {
+    if (!guard.keep(block)) {
+      return;  // none of this pool's: its memory is left alone
     }
     ++counts_.returns;
     --counts_.live_blocks;
-    counts_.live -= PayloadGuard::asked_for(*block);
-    clients_.credit(static_cast<ClientId>(block->client), PayloadGuard::asked_for(*block));
-  }
+    counts_.live -= PayloadGuard::asked_for(block);
+    clients_.credit(static_cast<ClientId>(block.client), PayloadGuard::asked_for(block));
+  });
   while (PayloadBlock* const block = guard.take_excess()) {
     take_from_guard(*block);
   }

@@ -251,7 +251,8 @@ void PayloadPool::note_lease(PayloadBlock& block, StreamId stream, SiteId site) 
   const std::uint32_t slot = std::exchange(planning.slot, LeaseNote::kNoSlot);
   block.note = {.lease = planning.tape.lease(key_of(block.size, stream, site), block.size),
                 .slot = slot,
-                .plan = planning.plans};
+                .plan = planning.plans,
+                .aside = nullptr};
   if (slot == LeaseNote::kAside && planning.followed != nullptr) {
     planning.followed->aside += block.size;
   }

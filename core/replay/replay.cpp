@@ -11,6 +11,7 @@
 
 #include "core/observe/trace.hpp"
 #include "core/replay/model_replay.hpp"
+#include "core/replay/spread_blocks.hpp"
 #include "tenure/runtime.hpp"
 #include "tenure/tensor.hpp"
 
@@ -93,12 +94,19 @@ Result<std::vector<StreamId>> make_streams(Runtime& runtime,
   return streams;
 }
 
+// Whether the events after the prologue are for several threads.
+template <class Blocks>
+concept Spreads = requires(Blocks blocks, std::span<const TraceEvent> events) {
+  blocks.spread(events, {});
+};
+
 template <class Blocks>
 class Replay {
  public:
   Replay(const TraceData& trace, const ReplayOptions& options, Runtime& runtime)
-      : trace_(trace), options_(options), runtime_(runtime), mutator_(runtime) {}
+      : trace_(trace), options_(options), runtime_(runtime) {}
 
+  // On one thread, with a mutator of its own.
   Result<ReplayReport> run() {
     Result<std::vector<StreamId>> streams =
         make_streams(runtime_, trace_.figures().streams, options_.streams);
@@ -106,7 +114,12 @@ class Replay {
       return streams.failure();
     }
     streams_ = std::move(*streams);
-    Blocks blocks(runtime_, mutator_, trace_.figures().allocations);
+    Mutator mutator(runtime_);
+    Blocks blocks(runtime_, mutator, trace_.figures().allocations);
+    return run(blocks);
+  }
+
+  Result<ReplayReport> run(Blocks& blocks) {
     ReplayReport report = begin_report();
     for (std::uint32_t k = 0; k < options_.repetitions; ++k) {
       if (Result<void> done = repeat(blocks, report); !done) {
@@ -126,15 +139,40 @@ class Replay {
     for (const TraceEvent& event : events) {
       if (event.op == TraceOp::kFree) {
         blocks.free(event);
-      } else if (Result<void> done = blocks.allocate(event, streams_[event.stream]); !done) {
-        return Error{done.failure().code, trace_.path() + ":" + std::to_string(event.line) + ": " +
-                                              done.failure().message};
+      } else if (Result<void> done = allocate(blocks, event); !done) {
+        return at_line(event, done.failure());
       }
-      if (++done_ % kProgressEvery == 0 && options_.progress) {
-        options_.progress(done_, trace_.events().size() * options_.repetitions);
+      if (++done_ % kProgressEvery == 0) {
+        show_progress(done_);
       }
     }
     return {};
+  }
+  Result<void> play_window(Blocks& blocks) {
+    const std::span<const TraceEvent> window = trace_.window();
+    if constexpr (Spreads<Blocks>) {
+      const Result<void> done =
+          blocks.spread(window, [&](std::size_t ahead) { show_progress(done_ + ahead); });
+      done_ += window.size();
+      return done ? done : at_line(blocks.failed(), done.failure());
+    } else {
+      return play(blocks, window);
+    }
+  }
+  Result<void> allocate(Blocks& blocks, const TraceEvent& event) {
+    if constexpr (Spreads<Blocks>) {
+      return blocks.allocate(event);
+    } else {
+      return blocks.allocate(event, streams_[event.stream]);
+    }
+  }
+  [[nodiscard]] Error at_line(const TraceEvent& event, const Error& error) const {
+    return {error.code, trace_.path() + ":" + std::to_string(event.line) + ": " + error.message};
+  }
+  void show_progress(std::uint64_t done) const {
+    if (options_.progress) {
+      options_.progress(done, trace_.events().size() * options_.repetitions);
+    }
   }
 
   // Once through the trace, from nothing live to nothing live.
@@ -147,7 +185,7 @@ class Replay {
     }
     const Statistics before = runtime_.statistics();
     const auto begun = Clock::now();
-    if (Result<void> done = play(blocks, trace_.window()); !done) {
+    if (Result<void> done = play_window(blocks); !done) {
       return done;
     }
     const std::chrono::duration<double> took = Clock::now() - begun;
@@ -197,6 +235,7 @@ class Replay {
     report.trace = trace_.name();
     report.device = runtime_.config().device;  // which the environment may have set
     report.lifetimes = options_.lifetimes;
+    report.threads = options_.threads;
     report.events = trace_.window().size() * options_.repetitions;
     constexpr double kMicrosecondsPerSecond = 1e6;
     report.recorded_seconds =
@@ -219,10 +258,23 @@ class Replay {
   const TraceData& trace_;
   const ReplayOptions& options_;
   Runtime& runtime_;
-  Mutator mutator_;
-  std::vector<StreamId> streams_;  // by the trace's numbers
+  std::vector<StreamId> streams_;  // by the trace's numbers, where there is one thread
   std::uint64_t done_ = 0;         // events
 };
+
+Result<ReplayReport> replay_on_threads(const TraceData& trace, const ReplayOptions& options,
+                                       Runtime& runtime) {
+  SpreadBlocks blocks(runtime, trace.figures().allocations, options.threads);
+  if (Result<void> made = blocks.make_streams(trace.figures(), options.streams); !made) {
+    return made.failure();
+  }
+  Result<ReplayReport> report = Replay<SpreadBlocks>(trace, options, runtime).run(blocks);
+  if (report) {
+    report->leases_ns = blocks.leases_ns();
+    report->returns_ns = blocks.returns_ns();
+  }
+  return report;
+}
 
 }  // namespace
 
@@ -233,6 +285,17 @@ std::string_view to_string(Lifetimes lifetimes) {
 Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options) {
   if (options.repetitions == 0) {
     return Error{ErrorCode::kBadArgument, "a replay of no repetitions was asked for; ask for 1"};
+  }
+  if (options.threads == 0 || options.threads > kMostReplayThreads) {
+    return Error{ErrorCode::kBadArgument, "a replay runs on 1 to " +
+                                              std::to_string(kMostReplayThreads) +
+                                              " threads, not " + std::to_string(options.threads)};
+  }
+  if (options.threads > 1 &&
+      (options.lifetimes == Lifetimes::kCollected || options.policy != Policy::kNative)) {
+    return Error{ErrorCode::kBadArgument,
+                 "threads replay with explicit lifetimes and the native policy; models have no "
+                 "threads, and roots of one thread are not another's to drop"};
   }
   if (options.policy != Policy::kNative) {
     if (options.lifetimes == Lifetimes::kCollected) {
@@ -250,6 +313,9 @@ Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options) {
   Result<Runtime> runtime = Runtime::open(config);
   if (!runtime) {
     return runtime.failure();
+  }
+  if (options.threads > 1) {
+    return replay_on_threads(trace.data(), options, *runtime);
   }
   return options.lifetimes == Lifetimes::kExplicit
              ? Replay<ExplicitBlocks>(trace.data(), options, *runtime).run()

@@ -54,6 +54,9 @@ Mutator::~Mutator() {
   resign();
   check(core_->locals == nullptr, "a mutator ended before the locals made with it");
   RuntimeState& of = state->runtime;
+  if (of.is_child()) {
+    return;  // the world that it was in stayed with the parent
+  }
   of.safepoint().detach(*state, [&] {
     of.conductor().adopt(*state);
     of.heap().roots().detach(*core_);

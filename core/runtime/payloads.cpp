@@ -53,6 +53,9 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
   if (!knows(options.client)) {
     return no_such(options.client);
   }
+  if (is_child()) {  // nobody collects there, or makes plans
+    return pool.lease(size, options.stream, options.site, Effort::kWait, options.client);
+  }
   Result<PayloadLease> got = lease_from(self, pool, size, options);
   if (got && options.client != ClientId::kNone) {
     note_client(self, pool, options.client);
@@ -123,7 +126,7 @@ void RuntimeState::settle_payloads() {
 Bytes RuntimeState::trim() {
   Bytes given_back;
   for_each_pool([&](PayloadPool& pool) { given_back += pool.trim(); });
-  return given_back + heap_->cage().discard_free();
+  return is_child() ? given_back : given_back + heap_->cage().discard_free();
 }
 
 Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {

@@ -25,6 +25,11 @@ std::uint32_t workers_for(const Config& config) {
   return config.gc_workers != 0 ? config.gc_workers : std::min(cores, kMostWorkers);
 }
 
+Error stayed_with_parent() {
+  return {ErrorCode::kClosed,
+          "the heap stayed with the parent of this process; its child has pools"};
+}
+
 MutatorState* mutator_in(const RuntimeState& runtime) {
   MutatorState* state = detail::current_core->state;
   while (state != nullptr && &state->runtime != &runtime) {
@@ -106,6 +111,9 @@ MutatorState* RuntimeState::self() {
 }
 
 CloseReport RuntimeState::close() {
+  if (is_child()) {
+    return close_in_child();
+  }
   CloseReport report;
   if (closing_.exchange(true, std::memory_order_acq_rel) || conductor_ == nullptr) {
     return report;
@@ -135,6 +143,26 @@ CloseReport RuntimeState::close() {
     }
   }
   return report;
+}
+
+CloseReport RuntimeState::close_in_child() {
+  CloseReport report;
+  open_.store(false, std::memory_order_release);
+  const std::scoped_lock lock(pools_mutex_);
+  for (const std::unique_ptr<PayloadPool>& pool : owned_pools_) {
+    if (pool != nullptr) {
+      report.leases_outstanding += pool->close();
+    }
+  }
+  return report;
+}
+
+void RuntimeState::leave(std::unique_ptr<RuntimeState> state) {
+  // Why kept: its destructors would wait for threads that are not there, and take locks that these
+  // may have held. Why named: a leak checker would take it for one.
+  static auto& kept = *new std::vector<std::unique_ptr<RuntimeState>>;
+  state->close();
+  kept.push_back(std::move(state));
 }
 
 // Finalizers need a mutator: the caller's own, brought back where it is away, or one for the time.
@@ -175,8 +203,18 @@ Result<Runtime> Runtime::open(const Config& config) {
 
 Runtime::Runtime(std::unique_ptr<RuntimeState> state) : state_(std::move(state)) {}
 Runtime::Runtime(Runtime&&) noexcept = default;
-Runtime& Runtime::operator=(Runtime&&) noexcept = default;
-Runtime::~Runtime() = default;
+Runtime& Runtime::operator=(Runtime&& from) noexcept {
+  if (this != &from) {
+    const Runtime ended(std::move(*this));
+    state_ = std::move(from.state_);
+  }
+  return *this;
+}
+Runtime::~Runtime() {
+  if (state_ != nullptr && state_->is_child()) {
+    RuntimeState::leave(std::move(state_));
+  }
+}
 
 CloseReport Runtime::close() { return state_->close(); }
 bool Runtime::is_open() const { return state_ != nullptr && state_->is_open(); }
@@ -186,6 +224,9 @@ Result<CollectionReport> Runtime::collect(Collect what) {
 }
 
 Result<CollectionReport> Runtime::collect_up_to(std::uint32_t last) {
+  if (state_->is_child()) {
+    return stayed_with_parent();
+  }
   if (!is_open()) {
     return Error{ErrorCode::kClosed, "the runtime was closed; it has nothing to collect"};
   }
@@ -198,6 +239,9 @@ Result<CollectionReport> Runtime::collect_up_to(std::uint32_t last) {
 }
 
 Result<CollectionReport> Runtime::compact() {
+  if (state_->is_child()) {
+    return stayed_with_parent();
+  }
   if (!is_open()) {
     return Error{ErrorCode::kClosed, "the runtime was closed; it has nothing to compact"};
   }

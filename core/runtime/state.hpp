@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/backend/backend.hpp"
+#include "core/backend/fork_watch.hpp"
 #include "core/backend/platform.hpp"
 #include "core/heap/heap.hpp"
 #include "core/payload/checked_backend.hpp"
@@ -44,6 +45,12 @@ class RuntimeState {
 
   CloseReport close();
   [[nodiscard]] bool is_open() const { return open_.load(std::memory_order_acquire); }
+
+  /// Whether this is the child of a fork: the heap's threads, and what they held, stayed with the
+  /// parent. Pools go on.
+  [[nodiscard]] bool is_child() const { return is_child_.load(std::memory_order_relaxed); }
+  /// Ends a runtime in such a child as far as it can end there.
+  static void leave(std::unique_ptr<RuntimeState> state);
 
   [[nodiscard]] const Config& config() const { return config_; }
   /// What the program asked for, before the environment was looked at.
@@ -129,6 +136,7 @@ class RuntimeState {
 
  private:
   RuntimeState(const Config& config, const Config& asked);
+  CloseReport close_in_child();
   void close_afterlife(CloseReport& report);
   [[nodiscard]] std::vector<PayloadLeak> find_leaks();
   void finish_farewells(MutatorState& mutator, CloseReport& report);
@@ -173,6 +181,13 @@ class RuntimeState {
   std::atomic<std::uint64_t> allocations_{0};  // counted under stress only
   std::atomic<bool> closing_{false};           // by whoever made it true
   std::atomic<bool> open_{true};
+  std::atomic<bool> is_child_{false};  // written where there is one thread
+  ForkWatch fork_watch_{ForkRank::kRuntime,
+                        {[this] { pools_mutex_.lock(); }, [this] { pools_mutex_.unlock(); },
+                         [this] {
+                           is_child_.store(true, std::memory_order_relaxed);
+                           pools_mutex_.unlock();
+                         }}};
 };
 
 }  // namespace tenure

@@ -104,7 +104,9 @@ class PayloadLease {
 
   /// Hands the bytes back now. Twice is as good as once.
   ///
-  /// cost     two atomic exchanges; no lock, no device call
+  /// cost     two atomic exchanges; no lock, no allocation, no device call, no waiting for others
+  /// threads  anyone, also in finalizers, signal handlers, a thread's last destructors, and the child
+  ///          of a fork
   void release() noexcept;
 
   /// Gives up ownership without handing back. For those who keep the block elsewhere.

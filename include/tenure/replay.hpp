@@ -69,13 +69,18 @@ enum class ReplayStreams : std::uint8_t {
   kOne,  // all on the default stream
 };
 
+inline constexpr std::uint32_t kMostReplayThreads = 256;
+
 struct ReplayOptions {
   Lifetimes lifetimes = Lifetimes::kExplicit;
   Policy policy = Policy::kNative;
   ReplayStreams streams = ReplayStreams::kAsRecorded;
   std::uint32_t repetitions = 1;  // of the whole trace; in between, all that lives is dropped
   Bytes capacity = kUnlimited;    // of payload memory, beside what the device and the budget allow
-  Config config;                  // the device is its `device`; of the native policy
+  /// Block b is leased by thread b mod `threads` and handed back by the next one; each thread has
+  /// streams of its own. The prologue is played by one.
+  std::uint32_t threads = 1;
+  Config config;  // the device is its `device`; of the native policy
   /// Called now and then with events done and events in all.
   std::function<void(std::uint64_t, std::uint64_t)> progress;
 };
@@ -109,6 +114,10 @@ struct ReplayReport {
   std::uint64_t full_collections = 0;
   double collection_seconds = 0;  // mutators stood still
   PauseHistogram pauses;
+  std::uint32_t threads = 1;
+  PauseHistogram
+      leases_ns;  // of each lease and return, by more threads than one, with 30 to 50 ns for
+  PauseHistogram returns_ns;  // looking at the clock
   std::uint64_t device_waits = 0;
   std::uint64_t leaked_blocks = 0;  // leased still after all was dropped and collected
 };
@@ -118,7 +127,7 @@ struct ReplayReport {
 /// the same.
 ///
 /// errors   those of Runtime::open and of allocation, with the event's line; kBadArgument: collected
-///          lifetimes for a model, which has no collector; no repetitions
+///          lifetimes for a model, which has no collector, or for several threads; no repetitions
 [[nodiscard]] Result<ReplayReport> replay(const Trace& trace, const ReplayOptions& options);
 
 }  // namespace tenure

@@ -52,6 +52,11 @@ struct CloseReport {
 
 /// One heap, its pools and its backend.
 ///
+/// In the child of a fork the pools of host memory are there: payloads may be handed back, leased,
+/// written, trimmed, and the runtime closed. Its objects stayed with the parent, with the threads that
+/// a heap needs: nothing of them may be touched there, and collections are refused. A context of CUDA
+/// does not outlive a fork. Not to be forked in a signal handler that interrupted one of our calls.
+///
 /// threads  all calls: anyone, unless they say otherwise
 class Runtime {
  public:

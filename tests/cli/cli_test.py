@@ -139,6 +139,21 @@ class Replay(Case):
             self.assertLessEqual(reserved["gc"], 1.25 * reserved["explicit"])
         self.assertEqual({row["leaked_blocks"] for row in rows}, {0})
 
+    def test_spreads_a_trace_over_threads_and_says_what_an_operation_took(self):
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "host", "--threads", 4)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"4 threads: [\d,]+ operations a second, peak leased .*"
+                                      r" a lease p50 .*, p99 .*, longest .*; a return p50 ")
+        figures = json.loads(run("replay", DATA / "tiny.csv", "--threads", 2, "--json", "-").stdout)
+        self.assertEqual(figures["threads"], 2)
+        self.assertEqual(set(figures["lease_ns"]), {"p50", "p99", "max"})
+        self.assertEqual(figures["leaked_blocks"], 0)
+
+    def test_refuses_threads_for_what_has_none(self):
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--threads", 2, "--lifetimes", "gc"), "threads")
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--threads", 2, "--policy", "cupy"), "threads")
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--threads", 0), "threads")
+
     def test_is_the_same_twice_but_for_time(self):
         def figures():
             row = json.loads(run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB",

@@ -31,10 +31,17 @@ struct Options {
   std::string streams = "as-recorded";
   std::string capacity;
   std::uint32_t repetitions = 1;
+  std::uint32_t threads = 1;
   std::string settings;
   std::string json;
   bool check = false;
 };
+
+Json json_of(const PauseHistogram& durations) {
+  return {{"p50", durations.percentile_ns(50)},
+          {"p99", durations.percentile_ns(99)},
+          {"max", durations.max_ns()}};
+}
 
 Json json_of(const RepetitionReport& repetition) {
   return {{"seconds", repetition.seconds},
@@ -66,10 +73,10 @@ Json json_of(const ReplayReport& report) {
           {"collections", report.collections},
           {"full_collections", report.full_collections},
           {"collection_seconds", report.collection_seconds},
-          {"pause_ns",
-           {{"p50", report.pauses.percentile_ns(50)},
-            {"p99", report.pauses.percentile_ns(99)},
-            {"max", report.pauses.max_ns()}}},
+          {"pause_ns", json_of(report.pauses)},
+          {"threads", report.threads},
+          {"lease_ns", json_of(report.leases_ns)},
+          {"return_ns", json_of(report.returns_ns)},
           {"device_waits", report.device_waits},
           {"leaked_blocks", report.leaked_blocks}};
 }
@@ -150,6 +157,25 @@ void print_repetitions(const std::vector<ReplayReport>& reports) {
   }
 }
 
+// What a lease and a return took, where several threads did them.
+void print_threads(const std::vector<ReplayReport>& reports) {
+  for (const ReplayReport& report : reports) {
+    if (report.threads == 1) {
+      continue;
+    }
+    fmt::print("\n{} on {}, {} threads: {} operations a second, peak leased {};", report.trace,
+               report.device, report.threads,
+               grouped(static_cast<std::uint64_t>(report.events_per_second)),
+               to_string(report.peak_leased));
+    for (const auto& [name, taken] :
+         {std::pair(" a lease", &report.leases_ns), std::pair("; a return", &report.returns_ns)}) {
+      fmt::print("{} p50 {}, p99 {}, longest {}", name, duration(taken->percentile_ns(50)),
+                 duration(taken->percentile_ns(99)), duration(taken->max_ns()));
+    }
+    fmt::print(".\n");
+  }
+}
+
 // Where both lifetimes ran on one trace and device: what collecting cost against the ideal.
 void print_comparison(const std::vector<ReplayReport>& reports) {
   for (const ReplayReport& collected : reports) {
@@ -191,6 +217,7 @@ Result<Asked> read_options(const Options& options) {
   }
   asked.base.config = std::move(*config);
   asked.base.repetitions = options.repetitions;
+  asked.base.threads = options.threads;
   asked.base.streams = options.streams == "one" ? ReplayStreams::kOne : ReplayStreams::kAsRecorded;
   if (!options.capacity.empty()) {
     const Result<Bytes> capacity = parse_bytes(options.capacity);
@@ -278,6 +305,7 @@ Result<std::vector<PolicyRun>> replay_all(const Options& options, const Asked& a
   if (options.json != "-") {
     print_comparison(reports);
     print_repetitions(reports);
+    print_threads(reports);
   }
   std::vector<PolicyRun> runs;
   for (ReplayReport& report : reports) {
@@ -360,6 +388,12 @@ Command add_replay(CLI::App& app) {
   app.add_option("--repeat", options->repetitions,
                  "times through each trace in one and the same pools; all is dropped in between")
       ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option(
+         "--threads", options->threads,
+         "threads over which the events are spread: block b is leased by thread b mod N and "
+         "handed back by the next one, each with streams of its own")
+      ->check(CLI::Range(1u, kMostReplayThreads))
       ->capture_default_str();
   app.add_option("--set", options->settings,
                  "runtime options, as in nursery=8MiB,mode=manual (`tenure doctor` lists them)");

@@ -69,6 +69,77 @@ INSTANTIATE_TEST_SUITE_P(Devices, ReplayOnDeviceTest, ::testing::Values("host", 
                            return name.substr(0, name.find(':'));
                          });
 
+// Threads race, so that figures of memory vary; what was leased and handed back does not.
+TEST(ReplayTest, SpreadsATraceOverThreadsAndLosesNothing) {
+  const Trace trace = value_or_throw(Trace::read(kData + "/gpt_train_cpu.csv.gz"));
+  for (const std::uint32_t threads : {2u, 4u}) {
+    SCOPED_TRACE(threads);
+    ReplayOptions options = on("host");
+    options.threads = threads;
+    options.repetitions = 2;
+
+    const ReplayReport report = value_or_throw(replay(trace, options));
+
+    EXPECT_EQ(report.threads, threads);
+    EXPECT_EQ(report.leaked_blocks, 0u);
+    EXPECT_EQ(report.repetitions[0].leases, trace.allocations());
+    EXPECT_EQ(report.repetitions[1].leases, trace.allocations());
+    EXPECT_EQ(report.leases_ns.count() + report.returns_ns.count(), report.events);
+    EXPECT_GT(report.leases_ns.percentile_ns(50), 0u);
+    EXPECT_GE(report.peak_reserved, report.peak_leased);
+    // The threads are no further apart than a window.
+    EXPECT_LE(report.peak_leased.count(), 2 * trace.peak_live().count());
+  }
+}
+
+// Each free is on another thread than its lease, and waits for it.
+TEST(ReplayTest, HandsBackOnAnotherThreadWhatIsThere) {
+  std::string text = trace_of({});
+  for (int k = 1; k <= 2000; ++k) {
+    const std::string block = std::to_string(k);
+    text += "alloc," + block + ",4096,0,0,0,0\nfree," + block + ",4096,0,0,0,0\n";
+  }
+  const Trace trace = made(text);
+  ReplayOptions options = on("sim:64MiB");
+  options.threads = 3;
+
+  const ReplayReport report = value_or_throw(replay(trace, options));
+
+  EXPECT_EQ(report.leases_ns.count(), 2000u);
+  EXPECT_EQ(report.returns_ns.count(), 2000u);
+  EXPECT_LE(report.peak_leased.count(), 3 * 4096u)
+      << "threads lease one ahead of a return at the most";
+}
+
+TEST(ReplayTest, NamesTheLineAtWhichAThreadFindsNoRoomAndStopsTheOthers) {
+  const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0", "alloc,2,140737488355328,0,0,0,0",
+                                     "alloc,3,512,0,0,0,0", "free,2,140737488355328,0,0,0,0"}));
+  ReplayOptions options = on("sim:1GiB");
+  options.threads = 2;
+
+  const Result<ReplayReport> report = replay(trace, options);
+
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.failure().message.rfind("made.csv:3: ", 0), 0u) << report.failure().message;
+}
+
+TEST(ReplayTest, RefusesThreadsForWhatHasNone) {
+  const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0"}));
+  ReplayOptions collected = on("host", Lifetimes::kCollected);
+  collected.threads = 2;
+  ReplayOptions model = on("host");
+  model.threads = 2;
+  model.policy = Policy::kPyTorch;
+  ReplayOptions none = on("host");
+  none.threads = 0;
+
+  for (const ReplayOptions& options : {collected, model, none}) {
+    const Result<ReplayReport> report = replay(trace, options);
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.failure().code, ErrorCode::kBadArgument);
+  }
+}
+
 TEST(ReplayTest, TimesTheWindowAndNotThePrologue) {
   const Trace trace = made(trace_of({"alloc,1,512,0,0,0,0", "begin,0,0,0,0,0,0",
                                      "alloc,2,512,0,5,0,0", "free,2,512,0,2000000,0,0"}));
