@@ -18,7 +18,8 @@ std::uint64_t rounded(Bytes size) { return round_up(size, Bytes{kBlockStep}).cou
 }  // namespace
 
 PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& options)
-    : kind_(kind),
+    : backend_(backend),
+      kind_(kind),
       traits_(backend.traits(kind)),
       options_(options),
       limit_(std::min({options.budget.count(), traits_.capacity.count(), kMostBytes})),
@@ -316,6 +317,7 @@ std::uint64_t PayloadPool::close() {
   if (idle.ok() || idle.failure().code == ErrorCode::kDeviceLost) {
     tiling_.close();
   }
+  end_sleep(idle.ok());
   shelves_.clear();
   seams_.clear();
   wilderness_ = nullptr;

@@ -18,6 +18,7 @@
 // not.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -31,11 +32,13 @@
 #include "core/payload/guard.hpp"
 #include "core/payload/planning.hpp"
 #include "core/payload/pool_core.hpp"
+#include "core/payload/sleeping.hpp"
 #include "core/payload/stream_epochs.hpp"
 #include "core/payload/tiling.hpp"
 #include "core/payload/window.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/result.hpp"
+#include "tenure/sleep.hpp"
 #include "tenure/statistics.hpp"
 
 namespace tenure {
@@ -140,6 +143,23 @@ class PayloadPool {
   /// errors   kBadArgument, with the first thing that is not as it should be
   /// cost     O(blocks)
   [[nodiscard]] Result<void> verify();
+
+  /// Gives all memory away and keeps the addresses, until `wake`. The host waits until all streams are
+  /// done that leases and `used_on` named; nobody may use a payload in between. Leases may be handed
+  /// back, and nothing can be leased.
+  ///
+  /// errors   kUnsupported: memory cannot be mapped, or payloads are checked; kBadArgument: asleep
+  ///          already; kOutOfMemory, kFile: the bytes find no place; kDeviceRefused, kDeviceLost;
+  ///          kClosed. The pool is awake then, with every byte.
+  [[nodiscard]] Result<SleepReport> sleep(const SleepOptions& options = {});
+  /// Takes memory back, and brings to the addresses what was kept of payloads that are still leased.
+  ///
+  /// errors   kBadArgument: awake; kOutOfMemory, kFile, kDeviceRefused, kDeviceLost; kClosed. The pool
+  ///          is asleep then, with all that was kept, and can be woken again.
+  [[nodiscard]] Result<WakeReport> wake();
+  [[nodiscard]] bool is_asleep() const { return asleep_.load(std::memory_order_relaxed); }
+  /// What a request is refused with meanwhile.
+  [[nodiscard]] Error asleep_error() const;
 
   /// Ends the pool: waits for its streams, and gives memory and addresses up. Leases that are still
   /// out become inert; they may be looked at and destroyed at any later time. Twice is as good as
@@ -266,6 +286,16 @@ class PayloadPool {
   std::uint64_t give_back_idle(std::uint64_t at_least, const Window& spared, std::uint64_t size);
   std::uint64_t give_back_inside(PayloadBlock& block, std::uint64_t most);
 
+  // pool_sleep.cpp: what a pool goes through that gives its memory away for a while
+  [[nodiscard]] Result<void> may_sleep() const;
+  [[nodiscard]] Result<void> come_to_rest();
+  [[nodiscard]] Mover mover() const;
+  [[nodiscard]] Result<Bytes> keep_bytes(Sleeping& sleeping, const SleepOptions& options);
+  [[nodiscard]] std::vector<Stretch> stretches_in_use() const;
+  [[nodiscard]] Result<void> restore_all(const std::vector<Stretch>& stretches);
+  [[nodiscard]] Result<Bytes> bring_bytes_back(const std::vector<Stretch>& stretches);
+  void end_sleep(bool is_idle);
+
   // pool_report.cpp: what is said about it
   [[nodiscard]] Error client_refusal(ClientId client, Bytes size) const;
   [[nodiscard]] Error refusal(ErrorCode code, std::uint64_t size, const std::string& why) const;
@@ -274,11 +304,13 @@ class PayloadPool {
   [[nodiscard]] std::uint64_t free_blocks() const;
   [[nodiscard]] std::string fault() const;
 
+  Backend& backend_;
   const MemoryKind kind_;
   const KindTraits traits_;
   const PoolOptions options_;
-  const std::uint64_t limit_;    // bytes that may be mapped: budget and capacity
-  const std::uint64_t at_once_;  // bytes that may be leased without a second look; 0 with a guard
+  const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
+  std::uint64_t
+      at_once_;  // bytes that may be leased without a second look; 0 with a guard, or asleep
 
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;
@@ -289,6 +321,8 @@ class PayloadPool {
   std::uint64_t peak_leased_ = 0;       // as rounded
   std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
   bool closed_ = false;
+  std::unique_ptr<Sleeping> sleeping_;  // null while awake
+  std::atomic<bool> asleep_{false};     // the same, for those without the lock
   ClientAccounts clients_;
   std::unique_ptr<Planning> planning_;  // null where the pool does not plan
   PoolStatistics counts_;               // all but what is worked out when asked for

@@ -380,7 +380,7 @@ std::optional<Iteration> PayloadPool::take_iteration() {
 
 void PayloadPool::offer(std::shared_ptr<const Plan> plan) {
   const Lock lock(core_->mutex);
-  if (closed_ || plan == nullptr) {
+  if (closed_ || sleeping_ != nullptr || plan == nullptr) {
     return;
   }
   if (planning_->ready != nullptr && planning_->ready->from_empty &&

@@ -27,6 +27,7 @@ PoolStatistics PayloadPool::statistics() {
   statistics.peak_reserved = Bytes{tiling_.peak_mapped()};
   statistics.largest_free = Bytes{largest_free()};
   statistics.free_blocks = free_blocks();
+  statistics.asleep = sleeping_ != nullptr;
   statistics.device_waits = epochs_.waits_placed();
   statistics.clients = clients_.statistics();
   return statistics;
@@ -66,8 +67,8 @@ Error PayloadPool::refusal(ErrorCode code, std::uint64_t size, const std::string
   std::string text = "the " + std::string(to_string(kind_)) + " pool on " + counts_.backend +
                      " cannot lease " + to_string(Bytes{size}) + ": " + to_string(counts_.leased) +
                      " are leased in " + blocks(counts_.live_blocks) + ", " +
-                     to_string(Bytes{mapped - counts_.leased.count()}) + " are free with " +
-                     to_string(Bytes{largest_free()}) + " the largest hole, " +
+                     to_string(Bytes{mapped + tiling_.withdrawn() - counts_.leased.count()}) +
+                     " are free with " + to_string(Bytes{largest_free()}) + " the largest hole, " +
                      to_string(Bytes{mapped}) + " are mapped of " + to_string(Bytes{limit_}) +
                      " at the most (budget " + to_string(options_.budget) + ", capacity " +
                      to_string(traits_.capacity) + ")";

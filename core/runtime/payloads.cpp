@@ -62,6 +62,9 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
 
 Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
                                               const LeaseOptions& options) {
+  if (pool.is_asleep()) [[unlikely]] {
+    return pool.asleep_error();
+  }
   if (pool.wants_solver()) [[unlikely]] {
     planner_.ask(pool);
   }

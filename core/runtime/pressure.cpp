@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "core/runtime/away_if_running.hpp"
 #include "core/runtime/state.hpp"
 #include "tenure/runtime.hpp"
 
@@ -21,29 +22,6 @@ double share_of(Bytes part, Bytes whole) {
   return whole.is_zero() ? 0.0
                          : static_cast<double>(part.count()) / static_cast<double>(whole.count());
 }
-
-// Foreign code may wait for threads that wait for a stop: nobody waits for us meanwhile.
-class AwayIfRunning {
- public:
-  AwayIfRunning(Safepoint& safepoint, MutatorState* self)
-      : safepoint_(safepoint),
-        self_(self != nullptr && self->presence == Presence::kRunning ? self : nullptr) {
-    if (self_ != nullptr) {
-      safepoint_.leave(*self_);
-    }
-  }
-  AwayIfRunning(const AwayIfRunning&) = delete;
-  AwayIfRunning& operator=(const AwayIfRunning&) = delete;
-  ~AwayIfRunning() {
-    if (self_ != nullptr) {
-      safepoint_.come_back(*self_);
-    }
-  }
-
- private:
-  Safepoint& safepoint_;
-  MutatorState* self_;
-};
 
 }  // namespace
 

@@ -83,6 +83,11 @@ class RuntimeState {
   /// Gives memory back that nothing uses.
   Bytes trim();
 
+  /// As the runtime's own.
+  [[nodiscard]] Result<SleepReport> sleep(MutatorState* self, MemoryKind kind,
+                                          const SleepOptions& options);
+  [[nodiscard]] Result<WakeReport> wake(MutatorState* self, MemoryKind kind);
+
   [[nodiscard]] Pressure pressure(MutatorState* self);
   [[nodiscard]] PressureStatistics pressure_statistics();
   [[nodiscard]] PressureCallers& callers() { return callers_; }

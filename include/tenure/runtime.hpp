@@ -24,6 +24,7 @@
 #include "tenure/result.hpp"
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
+#include "tenure/sleep.hpp"
 #include "tenure/statistics.hpp"
 #include "tenure/weak.hpp"
 #include "tenure/weak_map.hpp"
@@ -161,6 +162,28 @@ class Runtime {
   ///
   /// returns  the bytes given back
   Bytes trim();
+
+  /// Gives all memory of a kind's pool away and keeps its addresses, until `wake`. What payloads hold
+  /// is kept as `options` say; free memory goes for good.
+  ///
+  /// The host waits first for all work on streams that leases and `used_on` named. From then on no
+  /// payload of that kind may be touched, by host or device; work that nobody named must be over. Leases
+  /// may be handed back, tensors may die, and nothing can be leased: kAsleep. While bytes are copied
+  /// out the host holds both.
+  ///
+  /// errors   kBadArgument: asleep already; kUnsupported: that kind is not to be had, its memory cannot
+  ///          be mapped, or payloads are checked; kOutOfMemory, kFile: the bytes find no place;
+  ///          kDeviceRefused, kDeviceLost; kClosed. The pool is awake then, with every byte.
+  /// cost     a copy of what is kept, and a call of the backend for each stretch without a gap; other
+  ///          threads that lease that kind wait for the end of it
+  Result<SleepReport> sleep(MemoryKind kind, const SleepOptions& options = {});
+
+  /// Has memory behind the addresses again, and in it what was kept of payloads that are still there.
+  ///
+  /// errors   kBadArgument: it is awake; kOutOfMemory: others have the memory; kFile, kDeviceRefused,
+  ///          kDeviceLost; kClosed. The pool is asleep then, with all that was kept: try again.
+  /// cost     as above
+  Result<WakeReport> wake(MemoryKind kind);
 
   [[nodiscard]] Statistics statistics() const;
 

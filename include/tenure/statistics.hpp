@@ -146,6 +146,7 @@ struct PoolStatistics {
   std::uint64_t planned_leases = 0;  // answered from a layout made ahead of time
   std::uint64_t plans_followed = 0;  // times that a layout was taken up
   std::uint64_t plans_left = 0;      // times that one was given up, for whatever reason
+  bool asleep = false;               // its memory was given away
   std::vector<ClientStatistics> clients;
 
   /// peak live / peak reserved; 1 where nothing was reserved.
