@@ -15,6 +15,8 @@
 
 namespace tenure {
 
+struct Evictable;
+
 struct PoolCore;
 
 /// Sizes and addresses of blocks are multiples of it. DLPack wants 256; rivals round to 512 too.
@@ -23,16 +25,18 @@ inline constexpr std::uint64_t kBlockStep = 512;
 ///   unmapped <--> free --> leased --> returned --> free
 ///                  |          \--> inert (the pool closed first)
 ///                  +--> planned, and its slots: planned --> leased --> returned --> planned
-/// In the pool of a checked runtime `guarded` stands for `leased`, so that the others do not ask.
+/// In the pool of a checked runtime `guarded` stands for `leased`, and for a payload that may be evicted
+/// `evictable` does, so that the others do not ask.
 enum class BlockState : std::uint8_t {
   kSpare,     // a descriptor that describes nothing
   kUnmapped,  // addresses without memory behind them
   kFree,      // on a shelf of the pool, or its wilderness
   kLeased,
-  kPlanned,   // a range that a plan lays out, or an idle slot of it
-  kReturned,  // in the remote free list: its pool has not looked yet
-  kInert,     // leased when its pool closed; nothing lies behind it
-  kGuarded,   // leased, with redzones around what its holder was given
+  kPlanned,    // a range that a plan lays out, or an idle slot of it
+  kReturned,   // in the remote free list: its pool has not looked yet
+  kInert,      // leased when its pool closed; nothing lies behind it
+  kGuarded,    // leased, with redzones around what its holder was given
+  kEvictable,  // leased, and its bytes may be elsewhere
 };
 
 /// A free block's place in its index: a tree by size, a ring through blocks of one size. An unmapped
@@ -77,6 +81,7 @@ struct alignas(64) PayloadBlock {
   union {
     FreeNode node{};
     LeaseNote note;  // of a leased block, and of one handed back that its pool has not looked at
+    Evictable* evictable;  // likewise, of an evictable one
   };
 
   /// Why relaxed: whoever asks holds the pool's lock or the lease; only handing back races, and a

@@ -23,6 +23,7 @@ struct PoolCore {
   BlockSlab slab;          // guarded by mutex
   RemoteFreeList returned;
   RemoteFreeList guarded;               // what was handed back of a pool with a guard
+  RemoteFreeList evictables;            // what was handed back of evictable payloads
   std::unique_ptr<PayloadGuard> guard;  // null but in a checked runtime; set before any lease
 
   /// After the pool closed: leases still out, plus one while the pool itself is there. Whoever

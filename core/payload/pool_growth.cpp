@@ -35,6 +35,12 @@ int gaps_beside(const PayloadBlock& block) {
 
 Result<PayloadBlock*> PayloadPool::take_with_effort(std::uint64_t size, StreamId stream,
                                                     Effort effort) {
+  if (!core_->evictables.is_empty()) {
+    drain_evictables();
+    if (PayloadBlock* const block = take_own(size, stream)) {
+      return block;
+    }
+  }
   Result<void> failure;
   if (epochs_.has_several()) {
     if (PayloadBlock* const block = take_from_others(size, stream, failure)) {

@@ -44,7 +44,7 @@ void PayloadPool::reset_peaks() {
 Bytes PayloadPool::leased() {
   const Lock lock(core_->mutex);
   drain_all(lock);
-  return counts_.leased;
+  return counts_.leased - Bytes{evictables_.gone};
 }
 
 bool PayloadPool::can_ever_fit(Bytes size) const {
@@ -55,7 +55,7 @@ Bytes PayloadPool::shortfall(Bytes size) {
   const Lock lock(core_->mutex);
   drain_all(lock);
   // What the guard keeps is given up where nothing else is left.
-  const std::uint64_t wanted = (counts_.leased - kept()).count() + size.count();
+  const std::uint64_t wanted = (counts_.leased - kept()).count() - evictables_.gone + size.count();
   return Bytes{wanted > limit_ ? wanted - limit_ : 0};
 }
 
@@ -94,7 +94,8 @@ std::string PayloadPool::holders() const {
   };
   std::map<SiteId, Holding> by_site;
   const auto count = [&](const PayloadBlock& block) {
-    if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded)) {
+    if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded) ||
+        block.is(BlockState::kEvictable)) {
       Holding& holding = by_site[block.site];
       holding.bytes += block.size;
       ++holding.blocks;
@@ -161,7 +162,7 @@ std::string PayloadPool::fault() const {
   std::uint64_t free = 0;
   const auto look_at = [&](const PayloadBlock& block) {
     if (block.is(BlockState::kLeased) || block.is(BlockState::kReturned) ||
-        block.is(BlockState::kGuarded)) {
+        block.is(BlockState::kGuarded) || block.is(BlockState::kEvictable)) {
       const PayloadGuard* const guard = core_->guard.get();
       leased += block.size;
       live += guard == nullptr      ? block.asked
@@ -199,6 +200,7 @@ std::string PayloadPool::fault() const {
   for (const std::unique_ptr<FreeIndex>& shelf : shelves_) {
     if (fault.empty() && shelf != nullptr) fault = shelf->fault();
   }
+  fault = fault.empty() ? evictables_fault() : fault;
   if (!fault.empty()) {
     return fault;
   }

@@ -62,6 +62,12 @@ Result<SleepReport> PayloadPool::sleep(const SleepOptions& options) {
                  name + " cannot sleep with check=payload, which looks at payloads at any time"};
   }
   drain_all(lock);
+  for (const Evictable& entry : evictables_.known) {
+    if (entry.is_pinned()) {
+      return Error{ErrorCode::kBadArgument,
+                   name + " cannot sleep while an evictable payload is used; end its use first"};
+    }
+  }
   dissolve_plan();
   if (Result<void> rested = come_to_rest(); !rested) {
     return rested.failure();
@@ -122,11 +128,26 @@ Mover PayloadPool::mover() const {
 // Copies the bytes of all that is leased into a stash.
 Result<Bytes> PayloadPool::keep_bytes(Sleeping& sleeping, const SleepOptions& options) {
   std::uint64_t total = 0;
-  tiling_.for_each([&](PayloadBlock& block) {
-    if (is_held(block)) {
-      sleeping.kept.push_back({{block.data, block.asked}, total});
-      total += block.size;
+  const auto keep = [&](std::byte* from, const std::byte* end) {
+    if (from < end) {
+      const auto size = static_cast<std::uint64_t>(end - from);
+      sleeping.kept.push_back({{from, size}, total});
+      total += (size + kBlockStep - 1) & ~(kBlockStep - 1);
     }
+  };
+  const std::vector<Stretch> gone = stretches_gone();
+  auto next = gone.begin();
+  tiling_.for_each([&](PayloadBlock& block) {
+    if (!is_held(block)) {
+      return;
+    }
+    std::byte* from = block.data;
+    if (next != gone.end() && next->from < block.end()) {
+      keep(from, next->from);
+      from = next->from + next->size;
+      ++next;
+    }
+    keep(from, block.data + block.asked);
   });
   Result<Stash> stash = Stash::make(
       options.contents == SleepContents::kInFile ? Stash::Place::kFile : Stash::Place::kHost,
@@ -159,18 +180,45 @@ Result<Bytes> PayloadPool::keep_bytes(Sleeping& sleeping, const SleepOptions& op
 // has to be mapped for it to be awake.
 std::vector<Stretch> PayloadPool::stretches_in_use() const {
   std::vector<Stretch> stretches;
-  bool goes_on = false;
+  const auto add = [&](std::byte* from, const std::byte* end) {
+    const auto size = static_cast<std::uint64_t>(end - from);
+    if (size == 0) {
+      return;
+    }
+    if (!stretches.empty() && stretches.back().from + stretches.back().size == from) {
+      stretches.back().size += size;
+    } else {
+      stretches.push_back({from, size});
+    }
+  };
+  const std::vector<Stretch> gone = stretches_gone();
+  auto next = gone.begin();
   tiling_.for_each([&](const PayloadBlock& block) {
     if (block.is(BlockState::kUnmapped)) {
-      goes_on = false;
-    } else if (goes_on) {
-      stretches.back().size += block.size;
-    } else {
-      stretches.push_back({block.data, block.size});
-      goes_on = true;
+      return;
     }
+    std::byte* from = block.data;
+    if (next != gone.end() && next->from < block.end()) {
+      add(from, next->from);
+      from = next->from + next->size;
+      ++next;
+    }
+    add(from, block.end());
   });
   return stretches;
+}
+
+// What is evicted, by address. Each lies in one block.
+std::vector<Stretch> PayloadPool::stretches_gone() const {
+  std::vector<Stretch> gone;
+  for (const Evictable& entry : evictables_.known) {
+    if (entry.is_gone()) {
+      gone.push_back(entry.gone);
+    }
+  }
+  std::sort(gone.begin(), gone.end(),
+            [](const Stretch& a, const Stretch& b) { return a.from < b.from; });
+  return gone;
 }
 
 Result<WakeReport> PayloadPool::wake() {
@@ -229,15 +277,14 @@ Result<Bytes> PayloadPool::bring_bytes_back(const std::vector<Stretch>& stretche
   Bytes bytes;
   auto next = sleeping_->kept.begin();
   tiling_.for_each([&](const PayloadBlock& block) {
-    while (next != sleeping_->kept.end() && next->bytes.from < block.data) {
-      ++next;
+    for (; next != sleeping_->kept.end() && next->bytes.from < block.end(); ++next) {
+      if (!brought || !is_held(block)) {
+        continue;
+      }
+      const auto& [kept, offset] = *next;
+      brought = sleeping_->stash.get(mover, offset, kept.from, Bytes{kept.size});
+      bytes += Bytes{kept.size};
     }
-    if (!brought || next == sleeping_->kept.end() || next->bytes.from != block.data ||
-        !is_held(block)) {
-      return;
-    }
-    brought = sleeping_->stash.get(mover, next->offset, next->bytes.from, Bytes{next->bytes.size});
-    bytes += Bytes{next->bytes.size};
   });
   const Result<void> finished = sleeping_->kept.empty() ? Result<void>() : mover.finish();
   if (brought && finished) {

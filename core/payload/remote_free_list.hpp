@@ -33,6 +33,10 @@ class alignas(64) RemoteFreeList {
     return head_.exchange(nullptr, std::memory_order_acquire);
   }
 
+  [[nodiscard]] bool is_empty() const noexcept {
+    return head_.load(std::memory_order_relaxed) == nullptr;
+  }
+
  private:
   std::atomic<PayloadBlock*> head_{nullptr};
 };

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,9 @@ class RuntimeState {
   /// Leases payload memory, and climbs the ladder where the pool has none.
   [[nodiscard]] Result<PayloadLease> lease(MutatorState* self, Bytes size,
                                            const LeaseOptions& options);
+
+  /// As the runtime's own, of a block that is leased.
+  [[nodiscard]] Result<PayloadUse> use(MutatorState* self, PayloadBlock& block, StreamId stream);
 
   /// Whether somebody is to be told of a death. Anyone.
   [[nodiscard]] bool has_farewells();
@@ -133,9 +137,18 @@ class RuntimeState {
   void finish_farewells(MutatorState& mutator, CloseReport& report);
   [[nodiscard]] std::string describe_heap(MutatorState* self);
   [[nodiscard]] bool try_full(MutatorState& mutator);
-  [[nodiscard]] Result<PayloadLease> climb(MutatorState* self, PayloadPool& pool, Bytes size,
-                                           const LeaseOptions& options, const Error& refused);
-  Bytes take_step(PressureStep step, MutatorState* self, PayloadPool& pool, Bytes size);
+  /// A request for memory that found no room.
+  struct Climb {
+    PayloadPool& pool;
+    Bytes size;
+    std::function<Result<void>(Effort)> retry;
+    std::function<EvictionOutcome(PayloadPool* pinned)> evict;
+  };
+  [[nodiscard]] Result<void> climb(MutatorState* self, const Climb& request, const Error& refused);
+  Bytes take_step(PressureStep step, MutatorState* self, const Climb& request,
+                  std::string& failure);
+  [[nodiscard]] EvictionOutcome evict(MutatorState* self, const Climb& request);
+  [[nodiscard]] bool may_evict();
   void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
                            const PressureCall& call);
   void note_growth(MutatorState* self, PayloadPool& pool);

@@ -106,6 +106,19 @@ class Runtime {
   ///          kOutOfMemory: the ladder was climbed to its end; kClosed
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
 
+  /// The bytes of a lease, for work that is about to be put on `stream`. An evictable payload is brought
+  /// back where it was evicted, stays where it is until the use ends, and counts as used by `stream`
+  /// from now on. The copy that brings it back comes first on that stream, and before other streams
+  /// that ask; the host waits for neither, and must wait for `stream` itself before it reads. Any other
+  /// payload is used as by `used_on`.
+  ///
+  /// errors   kBadArgument: nothing is owned, or it is another runtime's; kOutOfMemory, kOverBudget: the
+  ///          ladder was climbed to its end for the memory; kDeviceRefused, kDeviceLost; kAsleep;
+  ///          kClosed. The bytes are where they were then, and nothing is lost.
+  /// cost     a lock and some 50 ns where the bytes are resident; else mapping, and a copy
+  /// threads  anyone who keeps the lease from being given up meanwhile
+  [[nodiscard]] Result<PayloadUse> use(PayloadLease& lease, StreamId stream);
+
   /// How full everything is: pools, heap and machine.
   ///
   /// cost     some 100 us: a dozen small files, and a lock a pool
