@@ -36,6 +36,8 @@ tenure_status status_of(ErrorCode code) {
       return TENURE_FILE;
     case ErrorCode::kClosed:
       return TENURE_CLOSED;
+    case ErrorCode::kAsleep:
+      return TENURE_ASLEEP;
   }
   return TENURE_INTERNAL;
 }
@@ -113,6 +115,8 @@ const char* tenure_status_name(tenure_status status) {
       return "busy";
     case TENURE_INTERNAL:
       return "internal";
+    case TENURE_ASLEEP:
+      return "asleep";
     default:
       return "unknown status";
   }

@@ -4,6 +4,7 @@
 #include "core/base/check.hpp"
 #include "host/memory_files.hpp"
 #include "host/pages.hpp"
+#include "host/scratch_file.hpp"
 
 namespace tenure {
 
@@ -26,6 +27,22 @@ class LinuxPlatform final : public Platform {
   }
   void populate(std::byte* base, Bytes size) override { populate_pages(base, size); }
   void discard(std::byte* base, Bytes size) override { discard_pages(base, size); }
+
+  [[nodiscard]] Result<ScratchFile> open_scratch(const std::string& directory) override {
+    return open_scratch_file(directory);
+  }
+  [[nodiscard]] Result<void> write_scratch(ScratchFile file, std::uint64_t offset,
+                                           const std::byte* from, Bytes size) override {
+    return write_scratch_file(file, offset, from, size);
+  }
+  [[nodiscard]] Result<void> read_scratch(ScratchFile file, std::uint64_t offset, std::byte* to,
+                                          Bytes size) override {
+    return read_scratch_file(file, offset, to, size);
+  }
+  [[nodiscard]] Result<void> settle_scratch(ScratchFile file) override {
+    return settle_scratch_file(file);
+  }
+  void close_scratch(ScratchFile file) override { close_scratch_file(file); }
 
   [[nodiscard]] std::uint64_t now_ns() override {
     timespec now{};

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "tenure/bytes.hpp"
 #include "tenure/result.hpp"
@@ -22,6 +23,9 @@ struct MemoryReading {
   Bytes available;
   double stall = 0.0;  // of the last 10 s, the part in which some task waited for memory
 };
+
+/// A file without a name that is open for the process alone.
+enum class ScratchFile : int {};
 
 /// threads  anyone
 class Platform {
@@ -53,6 +57,20 @@ class Platform {
 
   /// Gives the memory of committed pages back. They stay usable and read as zero.
   virtual void discard(std::byte* base, Bytes size) = 0;
+
+  /// Makes a file for bytes that leave memory for a while. It is gone when it is closed, or when the
+  /// process ends, however it ends.
+  ///
+  /// directory  where; "" for $TMPDIR, or /var/tmp where that is not set
+  /// errors     kFile, with the system's reason, as the three below
+  [[nodiscard]] virtual Result<ScratchFile> open_scratch(const std::string& directory) = 0;
+  [[nodiscard]] virtual Result<void> write_scratch(ScratchFile file, std::uint64_t offset,
+                                                   const std::byte* from, Bytes size) = 0;
+  [[nodiscard]] virtual Result<void> read_scratch(ScratchFile file, std::uint64_t offset,
+                                                  std::byte* to, Bytes size) = 0;
+  /// Has what was written on its disk, and the system's own copy of it in memory given back.
+  [[nodiscard]] virtual Result<void> settle_scratch(ScratchFile file) = 0;
+  virtual void close_scratch(ScratchFile file) = 0;
 
   /// A clock that never goes back.
   [[nodiscard]] virtual std::uint64_t now_ns() = 0;

@@ -28,6 +28,8 @@ std::string_view to_string(ErrorCode code) {
       return "file";
     case ErrorCode::kClosed:
       return "closed";
+    case ErrorCode::kAsleep:
+      return "asleep";
   }
   fail("an error code that does not exist");
 }

@@ -15,24 +15,31 @@
 
 namespace tenure {
 
+struct Evictable;
+
 struct PoolCore;
 
 /// Sizes and addresses of blocks are multiples of it. DLPack wants 256; rivals round to 512 too.
 inline constexpr std::uint64_t kBlockStep = 512;
 
+/// The shelf that a leased block names which may be evicted; others name none that is looked at.
+inline constexpr std::uint16_t kEvictableShelf = 0xFFFE;
+
 ///   unmapped <--> free --> leased --> returned --> free
 ///                  |          \--> inert (the pool closed first)
 ///                  +--> planned, and its slots: planned --> leased --> returned --> planned
-/// In the pool of a checked runtime `guarded` stands for `leased`, so that the others do not ask.
+/// In the pool of a checked runtime `guarded` stands for `leased`, and for a payload that may be evicted
+/// `evictable` does, so that the others do not ask.
 enum class BlockState : std::uint8_t {
   kSpare,     // a descriptor that describes nothing
   kUnmapped,  // addresses without memory behind them
   kFree,      // on a shelf of the pool, or its wilderness
   kLeased,
-  kPlanned,   // a range that a plan lays out, or an idle slot of it
-  kReturned,  // in the remote free list: its pool has not looked yet
-  kInert,     // leased when its pool closed; nothing lies behind it
-  kGuarded,   // leased, with redzones around what its holder was given
+  kPlanned,    // a range that a plan lays out, or an idle slot of it
+  kReturned,   // in the remote free list: its pool has not looked yet
+  kInert,      // leased when its pool closed; nothing lies behind it
+  kGuarded,    // leased, with redzones around what its holder was given
+  kEvictable,  // leased, and its bytes may be elsewhere
 };
 
 /// A free block's place in its index: a tree by size, a ring through blocks of one size. An unmapped
@@ -55,8 +62,9 @@ struct LeaseNote {
 
   std::uint64_t lease;
   std::uint32_t slot;
-  std::uint32_t plan;   // the number of the plan that was followed
-  PayloadBlock* aside;  // the next one of the remote free list whose link is not known yet
+  std::uint32_t plan;    // the number of the plan that was followed
+  PayloadBlock* aside;   // the next one of the remote free list whose link is not known yet
+  Evictable* evictable;  // of a leased block that may be evicted; of no other is it set
 };
 
 /// Two cache lines: what lease and return touch, then what is asked of the free.

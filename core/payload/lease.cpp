@@ -6,10 +6,21 @@ namespace tenure {
 
 namespace {
 
-PayloadView guarded_view(const PayloadBlock* block) {
-  return block == nullptr || !block->is(BlockState::kGuarded)
-             ? PayloadView{}
-             : PayloadGuard::view_of(*block, block->core->kind);
+// Of a block that is leased, and not in the common way.
+PayloadView rare_view(const PayloadBlock* block) {
+  if (block == nullptr) {
+    return {};
+  }
+  if (block->is(BlockState::kEvictable)) {
+    return {block->data, Bytes{block->asked}, block->core->kind};
+  }
+  return block->is(BlockState::kGuarded) ? PayloadGuard::view_of(*block, block->core->kind)
+                                         : PayloadView{};
+}
+
+bool is_leased(const PayloadBlock& block) {
+  return block.is(BlockState::kLeased) || block.is(BlockState::kGuarded) ||
+         block.is(BlockState::kEvictable);
 }
 
 // The block is no longer leased, and its state was exchanged all the same.
@@ -25,13 +36,13 @@ void report_twice(PayloadBlock& block, BlockState before) {
 
 PayloadView PayloadLease::view() const {
   if (block_ == nullptr || !block_->is(BlockState::kLeased)) {
-    return guarded_view(block_);
+    return rare_view(block_);
   }
   return {block_->data, Bytes{block_->asked}, block_->core->kind};
 }
 
 void PayloadLease::used_on(StreamId stream) {
-  if (block_ == nullptr || !(block_->is(BlockState::kLeased) || block_->is(BlockState::kGuarded))) {
+  if (block_ == nullptr || !is_leased(*block_)) {
     return;
   }
   if (block_->uses.home() == stream) {
@@ -66,6 +77,9 @@ void PayloadLease::release() noexcept {
       return;
     case BlockState::kGuarded:
       core.guarded.put(*block);
+      return;
+    case BlockState::kEvictable:
+      core.evictables.put(*block);
       return;
     default:
       report_twice(*block, before);

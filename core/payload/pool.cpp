@@ -18,7 +18,8 @@ std::uint64_t rounded(Bytes size) { return round_up(size, Bytes{kBlockStep}).cou
 }  // namespace
 
 PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& options)
-    : kind_(kind),
+    : backend_(backend),
+      kind_(kind),
       traits_(backend.traits(kind)),
       options_(options),
       limit_(std::min({options.budget.count(), traits_.capacity.count(), kMostBytes})),
@@ -166,6 +167,15 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
 
 PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
                                    ClientId client) {
+  PayloadLease lease = count_out(block, size, stream, site, client);
+  if (planning_ != nullptr) {
+    note_lease(block, stream, site);
+  }
+  return lease;
+}
+
+PayloadLease PayloadPool::count_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
+                                    ClientId client) {
   block.set_asked(size, client);
   clients_.charge(client, size);
   block.site = site;
@@ -177,9 +187,6 @@ PayloadLease PayloadPool::hand_out(PayloadBlock& block, Bytes size, StreamId str
   counts_.leased += Bytes{block.size};
   counts_.peak_live = std::max(counts_.peak_live, counts_.live);
   peak_leased_ = std::max(peak_leased_, counts_.leased.count());
-  if (planning_ != nullptr) {
-    note_lease(block, stream, site);
-  }
   return PayloadLease(block);
 }
 
@@ -296,9 +303,12 @@ std::uint64_t PayloadPool::close() {
   core_->slab.for_each([&](PayloadBlock& block) {
     // Why first the holder: the lease may be given up as soon as it is inert.
     core_->holders.fetch_add(1, std::memory_order_relaxed);
-    BlockState leased = core_->guard == nullptr ? BlockState::kLeased : BlockState::kGuarded;
-    if (block.state.compare_exchange_strong(leased, BlockState::kInert,
-                                            std::memory_order_acq_rel)) {
+    const auto becomes_inert = [&](BlockState leased) {
+      return block.state.compare_exchange_strong(leased, BlockState::kInert,
+                                                 std::memory_order_acq_rel);
+    };
+    if (becomes_inert(core_->guard == nullptr ? BlockState::kLeased : BlockState::kGuarded) ||
+        becomes_inert(BlockState::kEvictable)) {
       ++inert;
       end_uses(block);
       if (core_->guard != nullptr) {
@@ -321,6 +331,8 @@ std::uint64_t PayloadPool::close() {
   if (idle.ok() || idle.failure().code == ErrorCode::kDeviceLost) {
     tiling_.close();
   }
+  end_sleep(idle.ok());
+  end_evictables(idle.ok());
   shelves_.clear();
   seams_.clear();
   wilderness_ = nullptr;

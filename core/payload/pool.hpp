@@ -18,6 +18,7 @@
 // not.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -28,15 +29,18 @@
 #include "core/backend/backend.hpp"
 #include "core/backend/fork_watch.hpp"
 #include "core/payload/client_accounts.hpp"
+#include "core/payload/evictable.hpp"
 #include "core/payload/free_index.hpp"
 #include "core/payload/guard.hpp"
 #include "core/payload/planning.hpp"
 #include "core/payload/pool_core.hpp"
+#include "core/payload/sleeping.hpp"
 #include "core/payload/stream_epochs.hpp"
 #include "core/payload/tiling.hpp"
 #include "core/payload/window.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/result.hpp"
+#include "tenure/sleep.hpp"
 #include "tenure/statistics.hpp"
 
 namespace tenure {
@@ -98,6 +102,35 @@ class PayloadPool {
   [[nodiscard]] PayloadLease try_lease(Bytes size, StreamId stream, SiteId site = SiteId::kUnknown,
                                        ClientId client = ClientId::kNone);
 
+  /// A lease whose bytes may be evicted while no `use` of them is under way. As `lease` otherwise.
+  ///
+  /// errors   kUnsupported: memory of the host, memory that cannot be mapped, checked payloads
+  [[nodiscard]] Result<PayloadLease> lease_evictable(Bytes size, StreamId stream, SiteId site,
+                                                     Effort effort, ClientId client);
+  /// Work on `stream` is going to use an evictable payload: it stays where it is until the use ends.
+  /// Brings it back where it was evicted; the host does not wait for that.
+  ///
+  /// block    an evictable one that is leased from this pool
+  /// errors   kOutOfMemory, kOverBudget: its memory has no room; kDeviceRefused, kDeviceLost;
+  ///          kBadArgument: no such stream; kAsleep, kClosed. It is where it was then.
+  [[nodiscard]] Result<PayloadUse> use(PayloadBlock& block, StreamId stream, Effort effort);
+  [[nodiscard]] bool owns(const PayloadBlock& block) const { return block.core == core_; }
+  [[nodiscard]] bool has_evictables();
+  /// Gives back what is idle, and then evicts, the coldest first, until a request would find room, or
+  /// an evicted payload. The host waits for streams that use what is evicted.
+  ///
+  /// pinned   a pool where the bytes go as long as it has room; else, and where it is null, plain memory
+  [[nodiscard]] EvictionOutcome evict_for(Bytes size, StreamId stream, PayloadPool* pinned);
+  [[nodiscard]] EvictionOutcome evict_for_return(const PayloadBlock& block, PayloadPool* pinned);
+  /// Evicts until so much is unmapped, or nothing is left that may be evicted.
+  [[nodiscard]] EvictionOutcome evict(Bytes at_least, PayloadPool* pinned);
+  /// Calls `work` while the pool cannot fall asleep; gives what it gave, or kAsleep.
+  template <class Work>
+  [[nodiscard]] Result<void> while_awake(Work work) {
+    const Lock lock(core_->mutex);
+    return sleeping_ != nullptr ? Result<void>(asleep_error()) : work();
+  }
+
   /// How much a client may hold, and whether it passed its soft limit since that was last asked.
   void limit_client(ClientId client, const ClientLimits& limits);
   [[nodiscard]] bool take_passed(ClientId client);
@@ -115,7 +148,7 @@ class PayloadPool {
   /// device call. 0 says that nothing counts against it.
   [[nodiscard]] Bytes shortfall(Bytes size);
 
-  /// Bytes leased now, as rounded.
+  /// Bytes leased now, as rounded, and not evicted.
   [[nodiscard]] Bytes leased();
 
   /// The most bytes that may be mapped: the budget, or the backend's capacity.
@@ -141,6 +174,23 @@ class PayloadPool {
   /// errors   kBadArgument, with the first thing that is not as it should be
   /// cost     O(blocks)
   [[nodiscard]] Result<void> verify();
+
+  /// Gives all memory away and keeps the addresses, until `wake`. The host waits until all streams are
+  /// done that leases and `used_on` named; nobody may use a payload in between. Leases may be handed
+  /// back, and nothing can be leased.
+  ///
+  /// errors   kUnsupported: memory cannot be mapped, or payloads are checked; kBadArgument: asleep
+  ///          already; kOutOfMemory, kFile: the bytes find no place; kDeviceRefused, kDeviceLost;
+  ///          kClosed. The pool is awake then, with every byte.
+  [[nodiscard]] Result<SleepReport> sleep(const SleepOptions& options = {});
+  /// Takes memory back, and brings to the addresses what was kept of payloads that are still leased.
+  ///
+  /// errors   kBadArgument: awake; kOutOfMemory, kFile, kDeviceRefused, kDeviceLost; kClosed. The pool
+  ///          is asleep then, with all that was kept, and can be woken again.
+  [[nodiscard]] Result<WakeReport> wake();
+  [[nodiscard]] bool is_asleep() const { return asleep_.load(std::memory_order_relaxed); }
+  /// What a request is refused with meanwhile.
+  [[nodiscard]] Error asleep_error() const;
 
   /// Ends the pool: waits for its streams, and gives memory and addresses up. Leases that are still
   /// out become inert; they may be looked at and destroyed at any later time. Twice is as good as
@@ -169,8 +219,13 @@ class PayloadPool {
     if (core_->guard != nullptr) {
       drain_guarded(lock);
     }
+    if (!evictables_.known.empty()) {
+      drain_evictables();
+    }
   }
   [[nodiscard]] PayloadBlock* take_own(std::uint64_t size, StreamId stream);
+  PayloadLease count_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
+                         ClientId client);
   PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
                         ClientId client);
   [[nodiscard]] bool is_over(ClientId client, Bytes size, const Lock& lock);
@@ -268,6 +323,44 @@ class PayloadPool {
   std::uint64_t give_back_idle(std::uint64_t at_least, const Window& spared, std::uint64_t size);
   std::uint64_t give_back_inside(PayloadBlock& block, std::uint64_t most);
 
+  // pool_sleep.cpp: what a pool goes through that gives its memory away for a while
+  [[nodiscard]] Result<void> may_sleep() const;
+  [[nodiscard]] Result<void> come_to_rest();
+  [[nodiscard]] Mover mover() const;
+  [[nodiscard]] Result<Bytes> keep_bytes(Sleeping& sleeping, const SleepOptions& options);
+  [[nodiscard]] std::vector<Stretch> stretches_in_use() const;
+  [[nodiscard]] std::vector<Stretch> stretches_gone() const;
+  [[nodiscard]] Result<void> restore_all(const std::vector<Stretch>& stretches);
+  [[nodiscard]] Result<Bytes> bring_bytes_back(const std::vector<Stretch>& stretches);
+  void end_sleep(bool is_idle);
+
+  // pool_evictable.cpp, pool_evict.cpp: what only pools with evictable payloads go through
+  struct Leaver {
+    Evictable* entry = nullptr;
+    Stretch pieces{};
+    StreamId stream{};  // of the copy
+    Refuge refuge{};
+  };
+  [[nodiscard]] Result<void> may_have_evictables() const;
+  void drain_evictables();
+  void file_evicted(PayloadBlock& block, const Stretch& gone);
+  [[nodiscard]] Result<void> order_behind_return(Evictable& entry, StreamId stream);
+  [[nodiscard]] Result<void> bring_back(Evictable& entry, StreamId stream, Effort effort);
+  [[nodiscard]] Result<void> restore_with_effort(const Stretch& gone, Effort effort);
+  void drop_pages_left();
+  void count_no_longer_evicted(std::uint64_t size);
+  [[nodiscard]] EvictionOutcome evict_until_mappable(std::uint64_t to_map, const Window& spared,
+                                                     std::uint64_t size, PayloadPool* pinned);
+  [[nodiscard]] EvictionOutcome evict_coldest(std::uint64_t at_least, PayloadPool* pinned);
+  [[nodiscard]] Stretch whole_pieces_of(const PayloadBlock& block) const;
+  [[nodiscard]] Result<Leaver> copy_out(Evictable& entry, const Stretch& pieces);
+  [[nodiscard]] Result<void> copy_to_pinned(Leaver& leaver);
+  [[nodiscard]] Result<void> copy_to_pages(Leaver& leaver);
+  [[nodiscard]] Result<void> order_behind_ongoing(StreamId stream, PayloadBlock& block);
+  std::uint64_t finish_leaving(std::vector<Leaver>& leavers, EvictionOutcome& outcome);
+  void end_evictables(bool is_idle);
+  [[nodiscard]] std::string evictables_fault() const;
+
   // pool_report.cpp: what is said about it
   [[nodiscard]] Error client_refusal(ClientId client, Bytes size) const;
   [[nodiscard]] Error refusal(ErrorCode code, std::uint64_t size, const std::string& why) const;
@@ -276,11 +369,13 @@ class PayloadPool {
   [[nodiscard]] std::uint64_t free_blocks() const;
   [[nodiscard]] std::string fault() const;
 
+  Backend& backend_;
   const MemoryKind kind_;
   const KindTraits traits_;
   const PoolOptions options_;
-  const std::uint64_t limit_;    // bytes that may be mapped: budget and capacity
-  const std::uint64_t at_once_;  // bytes that may be leased without a second look; 0 with a guard
+  const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
+  std::uint64_t
+      at_once_;  // bytes that may be leased without a second look; 0 with a guard, or asleep
 
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;
@@ -291,6 +386,9 @@ class PayloadPool {
   std::uint64_t peak_leased_ = 0;       // as rounded
   std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
   bool closed_ = false;
+  Evictables evictables_;
+  std::unique_ptr<Sleeping> sleeping_;  // null while awake
+  std::atomic<bool> asleep_{false};     // the same, for those without the lock
   ClientAccounts clients_;
   std::unique_ptr<Planning> planning_;   // null where the pool does not plan
   PoolStatistics counts_;                // all but what is worked out when asked for

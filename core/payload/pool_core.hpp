@@ -23,6 +23,7 @@ struct PoolCore {
   BlockSlab slab;          // guarded by mutex
   RemoteFreeList returned;
   RemoteFreeList guarded;               // what was handed back of a pool with a guard
+  RemoteFreeList evictables;            // what was handed back of evictable payloads
   std::unique_ptr<PayloadGuard> guard;  // null but in a checked runtime; set before any lease
 
   /// After the pool closed: leases still out, plus one while the pool itself is there. Whoever
@@ -34,11 +35,19 @@ struct PoolCore {
   void find_returned() {
     returned.abandon();
     guarded.abandon();
+    evictables.abandon();
     slab.for_each([this](PayloadBlock& block) {
       if (block.is(BlockState::kReturned) && (guard == nullptr || !guard->keeps(block))) {
-        (guard == nullptr ? returned : guarded).put(block);
+        list_of(block).put(block);
       }
     });
+  }
+
+  [[nodiscard]] RemoteFreeList& list_of(const PayloadBlock& block) {
+    if (guard != nullptr) {
+      return guarded;
+    }
+    return block.shelf == kEvictableShelf ? evictables : returned;
   }
 
   /// One holder less.

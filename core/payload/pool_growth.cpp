@@ -35,6 +35,12 @@ int gaps_beside(const PayloadBlock& block) {
 
 Result<PayloadBlock*> PayloadPool::take_with_effort(std::uint64_t size, StreamId stream,
                                                     Effort effort) {
+  if (!core_->evictables.is_empty()) {
+    drain_evictables();
+    if (PayloadBlock* const block = take_own(size, stream)) {
+      return block;
+    }
+  }
   Result<void> failure;
   if (epochs_.has_several()) {
     if (PayloadBlock* const block = take_from_others(size, stream, failure)) {
@@ -226,7 +232,8 @@ std::uint64_t PayloadPool::give_back_idle(std::uint64_t at_least, const Window& 
   std::vector<PayloadBlock*> idle;
   const auto look_at = [&](PayloadBlock& block) {
     if (!overlaps(block, spared, size) &&
-        block.uses.all_of([&](StreamUse use) { return epochs_.is_over(use); })) {
+        (sleeping_ != nullptr ||  // there is no memory that anyone could use
+         block.uses.all_of([&](StreamUse use) { return epochs_.is_over(use); }))) {
       idle.push_back(&block);
     }
     return true;
@@ -290,7 +297,11 @@ std::uint64_t PayloadPool::give_back_inside(PayloadBlock& block, std::uint64_t m
     upper = &tiling_.split(*middle, size);
     upper->uses = middle->uses;
   }
-  tiling_.unmap(*middle);
+  if (sleeping_ != nullptr) {
+    tiling_.forget(*middle);
+  } else {
+    tiling_.unmap(*middle);
+  }
   for (PayloadBlock* const rest : {lower, upper}) {
     if (rest != nullptr) {
       shelve(*rest);
@@ -301,7 +312,7 @@ std::uint64_t PayloadPool::give_back_inside(PayloadBlock& block, std::uint64_t m
 
 Bytes PayloadPool::trim(Bytes at_least, HostWait wait) {
   const Lock lock(core_->mutex);
-  if (closed_) {
+  if (closed_ || sleeping_ != nullptr) {
     return Bytes{};
   }
   drain_all(lock);

@@ -252,7 +252,8 @@ void PayloadPool::note_lease(PayloadBlock& block, StreamId stream, SiteId site) 
   block.note = {.lease = planning.tape.lease(key_of(block.size, stream, site), block.size),
                 .slot = slot,
                 .plan = planning.plans,
-                .aside = nullptr};
+                .aside = nullptr,
+                .evictable = nullptr};
   if (slot == LeaseNote::kAside && planning.followed != nullptr) {
     planning.followed->aside += block.size;
   }
@@ -396,7 +397,7 @@ std::optional<Iteration> PayloadPool::take_iteration() {
 
 void PayloadPool::offer(std::shared_ptr<const Plan> plan) {
   const Lock lock(core_->mutex);
-  if (closed_) {
+  if (closed_ || sleeping_ != nullptr) {
     return;
   }
   Planning& planning = *planning_;

@@ -27,6 +27,7 @@ PoolStatistics PayloadPool::statistics() {
   statistics.peak_reserved = Bytes{tiling_.peak_mapped()};
   statistics.largest_free = Bytes{largest_free()};
   statistics.free_blocks = free_blocks();
+  statistics.asleep = sleeping_ != nullptr;
   statistics.device_waits = epochs_.waits_placed();
   statistics.clients = clients_.statistics();
   return statistics;
@@ -43,7 +44,7 @@ void PayloadPool::reset_peaks() {
 Bytes PayloadPool::leased() {
   const Lock lock(core_->mutex);
   drain_all(lock);
-  return counts_.leased;
+  return counts_.leased - Bytes{evictables_.gone};
 }
 
 bool PayloadPool::can_ever_fit(Bytes size) const {
@@ -54,7 +55,7 @@ Bytes PayloadPool::shortfall(Bytes size) {
   const Lock lock(core_->mutex);
   drain_all(lock);
   // What the guard keeps is given up where nothing else is left.
-  const std::uint64_t wanted = (counts_.leased - kept()).count() + size.count();
+  const std::uint64_t wanted = (counts_.leased - kept()).count() - evictables_.gone + size.count();
   return Bytes{wanted > limit_ ? wanted - limit_ : 0};
 }
 
@@ -66,8 +67,8 @@ Error PayloadPool::refusal(ErrorCode code, std::uint64_t size, const std::string
   std::string text = "the " + std::string(to_string(kind_)) + " pool on " + counts_.backend +
                      " cannot lease " + to_string(Bytes{size}) + ": " + to_string(counts_.leased) +
                      " are leased in " + blocks(counts_.live_blocks) + ", " +
-                     to_string(Bytes{mapped - counts_.leased.count()}) + " are free with " +
-                     to_string(Bytes{largest_free()}) + " the largest hole, " +
+                     to_string(Bytes{mapped + tiling_.withdrawn() - counts_.leased.count()}) +
+                     " are free with " + to_string(Bytes{largest_free()}) + " the largest hole, " +
                      to_string(Bytes{mapped}) + " are mapped of " + to_string(Bytes{limit_}) +
                      " at the most (budget " + to_string(options_.budget) + ", capacity " +
                      to_string(traits_.capacity) + ")";
@@ -93,7 +94,8 @@ std::string PayloadPool::holders() const {
   };
   std::map<SiteId, Holding> by_site;
   const auto count = [&](const PayloadBlock& block) {
-    if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded)) {
+    if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded) ||
+        block.is(BlockState::kEvictable)) {
       Holding& holding = by_site[block.site];
       holding.bytes += block.size;
       ++holding.blocks;
@@ -160,7 +162,7 @@ std::string PayloadPool::fault() const {
   std::uint64_t free = 0;
   const auto look_at = [&](const PayloadBlock& block) {
     if (block.is(BlockState::kLeased) || block.is(BlockState::kReturned) ||
-        block.is(BlockState::kGuarded)) {
+        block.is(BlockState::kGuarded) || block.is(BlockState::kEvictable)) {
       const PayloadGuard* const guard = core_->guard.get();
       leased += block.size;
       live += guard == nullptr      ? block.asked
@@ -198,6 +200,7 @@ std::string PayloadPool::fault() const {
   for (const std::unique_ptr<FreeIndex>& shelf : shelves_) {
     if (fault.empty() && shelf != nullptr) fault = shelf->fault();
   }
+  fault = fault.empty() ? evictables_fault() : fault;
   if (!fault.empty()) {
     return fault;
   }

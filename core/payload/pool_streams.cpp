@@ -45,6 +45,9 @@ Result<void> PayloadPool::make_ready(Bytes size, StreamId stream) {
     return Error{ErrorCode::kClosed, "the " + std::string(to_string(kind_)) + " pool on " +
                                          counts_.backend + " was closed; nothing can be leased"};
   }
+  if (sleeping_ != nullptr) {
+    return asleep_error();
+  }
   if (!traits_.supported) {
     return Error{ErrorCode::kUnsupported, counts_.backend + " has no " +
                                               std::string(to_string(kind_)) + " memory" +

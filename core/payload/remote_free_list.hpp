@@ -67,6 +67,10 @@ class alignas(64) RemoteFreeList {
     aside_ = nullptr;
   }
 
+  [[nodiscard]] bool is_empty() const noexcept {
+    return head_.load(std::memory_order_relaxed) == nullptr;
+  }
+
  private:
   template <class Visit>
   void walk(PayloadBlock* block, Visit& visit) {

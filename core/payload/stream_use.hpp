@@ -119,6 +119,17 @@ class UseSet {
     }
   }
 
+  /// Calls `visit(StreamId)` for each stream that uses the leased block, while others may add to them.
+  template <class Visit>
+  void for_each_ongoing(Visit visit) {
+    visit(first_.stream());
+    const std::uint64_t second = std::atomic_ref(second_.bits()).load(std::memory_order_relaxed);
+    if (second != 0) visit(static_cast<StreamId>(second >> StreamUse::kEpochBits));
+    if (more_) {
+      for (const StreamUse use : *more_) visit(use.stream());
+    }
+  }
+
   /// Adds a use, or makes that stream's use later.
   void add(StreamUse use) {
     if (first_.is_none()) {

@@ -104,6 +104,30 @@ Result<PayloadBlock*> Tiling::map(PayloadBlock& unmapped, std::byte* from, std::
 void Tiling::unmap(PayloadBlock& block) {
   backend_.unmap(range_, Bytes{offset_of(block.data)}, Bytes{block.size});
   mapped_ -= block.size;
+  become_unmapped(block);
+}
+
+void Tiling::withdraw(std::byte* from, std::uint64_t size) {
+  backend_.unmap(range_, Bytes{offset_of(from)}, Bytes{size});
+  mapped_ -= size;
+  withdrawn_ += size;
+}
+
+Result<void> Tiling::restore(std::byte* from, std::uint64_t size) {
+  Result<void> mapped = backend_.map(range_, Bytes{offset_of(from)}, Bytes{size});
+  if (mapped) {
+    count_mapped(size);
+    withdrawn_ -= size;
+  }
+  return mapped;
+}
+
+void Tiling::forget(PayloadBlock& block) {
+  withdrawn_ -= block.size;
+  become_unmapped(block);
+}
+
+void Tiling::become_unmapped(PayloadBlock& block) {
   block.uses.clear();
   block.state.store(BlockState::kUnmapped, std::memory_order_relaxed);
   PayloadBlock* lowest = &block;
@@ -197,7 +221,7 @@ void Tiling::close() {
   range_ = {};
   segments_.clear();
   unmapped_ = nullptr;
-  mapped_ = 0;
+  mapped_ = withdrawn_ = 0;
 }
 
 std::string Tiling::fault() const {
@@ -240,10 +264,10 @@ std::string Tiling::fault() const {
     return std::to_string(unmapped_blocks) + " unmapped blocks, and " + std::to_string(listed) +
            " in their list";
   }
-  if (mapped != mapped_ || (range_.base != nullptr && tiled != range_.size.count())) {
+  if (mapped != mapped_ + withdrawn_ || (range_.base != nullptr && tiled != range_.size.count())) {
     return "blocks tile " + std::to_string(tiled) + " bytes, " + std::to_string(mapped) +
-           " of them mapped; the pool counts " + std::to_string(mapped_) + " mapped of " +
-           std::to_string(range_.size.count());
+           " of them mapped; the pool counts " + std::to_string(mapped_) + " mapped and " +
+           std::to_string(withdrawn_) + " withdrawn of " + std::to_string(range_.size.count());
   }
   return {};
 }

@@ -96,6 +96,17 @@ class Tiling {
   /// it with unmapped neighbours. No work may still use it.
   void unmap(PayloadBlock& block);
 
+  /// Takes the memory from behind whole pieces of blocks that stay what they are, and gives it back to
+  /// them, with other contents, at the same addresses. No work may still use it.
+  ///
+  /// errors   of `restore`: those of Backend::map; nothing changes then
+  void withdraw(std::byte* from, std::uint64_t size);
+  [[nodiscard]] Result<void> restore(std::byte* from, std::uint64_t size);
+  /// `unmap` of a block whose memory was withdrawn, all of it.
+  void forget(PayloadBlock& block);
+  /// Bytes of blocks that are not unmapped, and have no memory behind them.
+  [[nodiscard]] std::uint64_t withdrawn() const { return withdrawn_; }
+
   /// A segment of its own, as one free block on no shelf.
   ///
   /// errors   those of Backend::allocate
@@ -128,6 +139,7 @@ class Tiling {
     mapped_ += size;
     peak_mapped_ = std::max(peak_mapped_, mapped_);
   }
+  void become_unmapped(PayloadBlock& block);
   void link_unmapped(PayloadBlock& block);
   void unlink_unmapped(PayloadBlock& block);
   PayloadBlock& first_block_of(std::byte* base, std::uint64_t size, BlockState state);
@@ -144,6 +156,7 @@ class Tiling {
   PayloadBlock* unmapped_ = nullptr;     // a list
   std::uint64_t mapped_ = 0;
   std::uint64_t peak_mapped_ = 0;
+  std::uint64_t withdrawn_ = 0;
 };
 
 }  // namespace tenure

@@ -44,6 +44,8 @@ std::string_view to_string(PressureStep step) {
       return "foreign collectors";
     case PressureStep::kOtherPools:
       return "trimming the other pools";
+    case PressureStep::kEviction:
+      return "evicting cold payloads";
     case PressureStep::kCallbacks:
       return "callbacks";
     case PressureStep::kWait:

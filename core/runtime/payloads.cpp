@@ -14,6 +14,18 @@ bool is_scarcity(const Error& error) {
   return error.code == ErrorCode::kOutOfMemory || error.code == ErrorCode::kOverBudget;
 }
 
+// A payload that stays where it is.
+Result<PayloadUse> use_plain(PayloadPool& pool, PayloadBlock& block, StreamId stream) {
+  if (pool.is_asleep()) {
+    return pool.asleep_error();
+  }
+  PayloadLease lease(block);
+  lease.used_on(stream);
+  const PayloadView view = lease.view();
+  (void)lease.detach();  // it stays its owner's
+  return PayloadUse(view);
+}
+
 }  // namespace
 
 Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
@@ -65,11 +77,23 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
 
 Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
                                               const LeaseOptions& options) {
+  if (pool.is_asleep()) [[unlikely]] {
+    return pool.asleep_error();
+  }
   if (pool.wants_solver()) [[unlikely]] {
     planner_.ask(pool);
   }
+  const auto ask = [&](Effort effort) {
+    return options.evictable
+               ? pool.lease_evictable(size, options.stream, options.site, effort, options.client)
+               : pool.lease(size, options.stream, options.site, effort, options.client);
+  };
   const auto try_lease = [&] {
-    return pool.try_lease(size, options.stream, options.site, options.client);
+    if (!options.evictable) {
+      return pool.try_lease(size, options.stream, options.site, options.client);
+    }
+    Result<PayloadLease> lease = ask(Effort::kReuse);
+    return lease ? std::move(*lease) : PayloadLease();
   };
   if (PayloadLease lease = try_lease(); lease.owns()) {
     return lease;
@@ -82,8 +106,7 @@ Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& p
       return lease;
     }
   }
-  Result<PayloadLease> grown =
-      pool.lease(size, options.stream, options.site, Effort::kGrow, options.client);
+  Result<PayloadLease> grown = ask(Effort::kGrow);
   if (grown) {
     note_growth(self, pool);
     return grown;
@@ -91,7 +114,52 @@ Result<PayloadLease> RuntimeState::lease_from(MutatorState* self, PayloadPool& p
   if (!is_scarcity(grown.failure()) || !pool.can_ever_fit(size)) {
     return grown;
   }
-  return climb(self, pool, size, options, grown.failure());
+  const auto retry = [&](Effort effort) -> Result<void> {
+    Result<PayloadLease> again = ask(effort);
+    if (!again) {
+      return again.failure();
+    }
+    grown = std::move(again);
+    return {};
+  };
+  const auto evict = [&](PayloadPool* pinned) {
+    return pool.evict_for(size, options.stream, pinned);
+  };
+  const Error refused = grown.failure();
+  const Result<void> climbed =
+      climb(self, {.pool = pool, .size = size, .retry = retry, .evict = evict}, refused);
+  return climbed ? std::move(grown) : climbed.failure();
+}
+
+Result<PayloadUse> RuntimeState::use(MutatorState* self, PayloadBlock& block, StreamId stream) {
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "a payload was used of a runtime that was closed"};
+  }
+  const Result<PayloadPool*> found = pool(block.core->kind);
+  if (!found || !(*found)->owns(block)) {
+    return Error{ErrorCode::kBadArgument, "a payload was used that is another runtime's"};
+  }
+  PayloadPool& pool = **found;
+  if (!block.is(BlockState::kEvictable)) {
+    return use_plain(pool, block, stream);
+  }
+  Result<PayloadUse> used = pool.use(block, stream, Effort::kGrow);
+  if (used || !is_scarcity(used.failure())) {
+    return used;
+  }
+  const auto retry = [&](Effort effort) -> Result<void> {
+    Result<PayloadUse> again = pool.use(block, stream, effort);
+    if (!again) {
+      return again.failure();
+    }
+    used = std::move(again);
+    return {};
+  };
+  const auto evict = [&](PayloadPool* pinned) { return pool.evict_for_return(block, pinned); };
+  const Error refused = used.failure();
+  const Result<void> climbed = climb(
+      self, {.pool = pool, .size = Bytes{block.asked}, .retry = retry, .evict = evict}, refused);
+  return climbed ? std::move(used) : climbed.failure();
 }
 
 PayloadAdvice RuntimeState::advise(PayloadPool& pool) {
@@ -131,6 +199,15 @@ Bytes RuntimeState::trim() {
 
 Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {
   return state_->lease(state_->self(), size, options);
+}
+
+Result<PayloadUse> Runtime::use(PayloadLease& lease, StreamId stream) {
+  PayloadBlock* const block = lease.detach();
+  if (block == nullptr) {
+    return Error{ErrorCode::kBadArgument, "a payload was used by a lease that owns none"};
+  }
+  lease = PayloadLease(*block);
+  return state_->use(state_->self(), *block, stream);
 }
 
 void Runtime::reset_peaks() {

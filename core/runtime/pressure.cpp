@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "core/runtime/away_if_running.hpp"
 #include "core/runtime/state.hpp"
 #include "tenure/runtime.hpp"
 
@@ -22,33 +23,10 @@ double share_of(Bytes part, Bytes whole) {
                          : static_cast<double>(part.count()) / static_cast<double>(whole.count());
 }
 
-// Foreign code may wait for threads that wait for a stop: nobody waits for us meanwhile.
-class AwayIfRunning {
- public:
-  AwayIfRunning(Safepoint& safepoint, MutatorState* self)
-      : safepoint_(safepoint),
-        self_(self != nullptr && self->presence == Presence::kRunning ? self : nullptr) {
-    if (self_ != nullptr) {
-      safepoint_.leave(*self_);
-    }
-  }
-  AwayIfRunning(const AwayIfRunning&) = delete;
-  AwayIfRunning& operator=(const AwayIfRunning&) = delete;
-  ~AwayIfRunning() {
-    if (self_ != nullptr) {
-      safepoint_.come_back(*self_);
-    }
-  }
-
- private:
-  Safepoint& safepoint_;
-  MutatorState* self_;
-};
-
 }  // namespace
 
-Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, Bytes size,
-                                         const LeaseOptions& options, const Error& refused) {
+Result<void> RuntimeState::climb(MutatorState* self, const Climb& request, const Error& refused) {
+  PayloadPool& pool = request.pool;
   const bool collects = config_.mode != Mode::kManual;
   const bool calls = !PressureCallers::is_calling();
   // In the order of PressureStep.
@@ -58,6 +36,7 @@ Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, 
       collects,
       calls && callers_.has(PressureCallers::Kind::kCollector),
       true,
+      may_evict(),
       calls && callers_.has(PressureCallers::Kind::kCallback),
       true,
   };
@@ -67,32 +46,36 @@ Result<PayloadLease> RuntimeState::climb(MutatorState* self, PayloadPool& pool, 
     steps = ladder_.plan(possible);
   }
   ClimbLog log;
-  Result<PayloadLease> got = refused;
+  std::string eviction_failure;
+  Result<void> got = refused;
   for (const PressureStep step : steps) {
     if (step == PressureStep::kDeviceCopy && !conductor_->give_back_marker_memory(self)) {
       continue;  // there is none: nothing was tried
     }
     const std::uint64_t begun = host_platform().now_ns();
     StepResult result;
-    result.gained = take_step(step, self, pool, size);
-    got = pool.lease(size, options.stream, options.site,
-                     step == PressureStep::kWait ? Effort::kWait : Effort::kGrow, options.client);
+    result.gained = take_step(step, self, request, eviction_failure);
+    got = request.retry(step == PressureStep::kWait ? Effort::kWait : Effort::kGrow);
     result.took_ns = host_platform().now_ns() - begun;
     result.helped = got.ok();
     log.note(step, result);
     const std::scoped_lock lock(pressure_mutex_);
-    ladder_.learn(step, size, result);
+    ladder_.learn(step, request.size, result);
     if (got.ok() || !is_scarcity(got.failure())) {
       ladder_.end(got.ok());
       return got;
     }
   }
-  return Error{refused.code, got.failure().message + "; tried: " + log.text() +
-                                 (collects ? "" : "; nobody collected (manual mode)")};
+  return Error{refused.code,
+               got.failure().message + "; tried: " + log.text() +
+                   (eviction_failure.empty() ? "" : "; evicting ended early: " + eviction_failure) +
+                   (collects ? "" : "; nobody collected (manual mode)")};
 }
 
-Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool& pool,
-                              Bytes size) {
+Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, const Climb& request,
+                              std::string& failure) {
+  PayloadPool& pool = request.pool;
+  const Bytes size = request.size;
   const auto call = [&](PressureCallers::Kind kind) {
     const Bytes before = pool.leased();
     call_under_pressure(self, kind,
@@ -118,6 +101,11 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool
       });
       return trimmed;
     }
+    case PressureStep::kEviction: {
+      const EvictionOutcome outcome = evict(self, request);
+      failure = outcome.failure;
+      return outcome.gained;
+    }
     case PressureStep::kCallbacks:
       return call(PressureCallers::Kind::kCallback);
     case PressureStep::kDeviceCopy:  // it was given up before
@@ -125,6 +113,32 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, PayloadPool
       break;
   }
   return {};
+}
+
+bool RuntimeState::may_evict() {
+  bool may = false;
+  for_each_pool([&](PayloadPool& pool) { may = may || pool.has_evictables(); });
+  return may;
+}
+
+// Evicts from the pool that is short, and then from others, which may share its memory.
+EvictionOutcome RuntimeState::evict(MutatorState* self, const Climb& request) {
+  // It waits for streams, and copies for as long as that takes.
+  const AwayIfRunning away(safepoint_, self);
+  const Result<PayloadPool*> found = pool(MemoryKind::kPinned);
+  PayloadPool* const pinned = found ? *found : nullptr;
+  EvictionOutcome outcome = request.evict(pinned);
+  const bool is_own_limit = request.pool.limit() < backend_->traits(request.pool.kind()).capacity;
+  for_each_pool([&](PayloadPool& other) {
+    if (&other == &request.pool || is_own_limit || outcome.gained >= request.size ||
+        !other.has_evictables()) {
+      return;
+    }
+    const EvictionOutcome more = other.evict(request.size - outcome.gained, pinned);
+    outcome.gained += more.gained;
+    outcome.failure = more.failure.empty() ? outcome.failure : more.failure;
+  });
+  return outcome;
 }
 
 void RuntimeState::call_under_pressure(MutatorState* self, PressureCallers::Kind kind,

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -73,6 +74,9 @@ class RuntimeState {
   [[nodiscard]] Result<PayloadLease> lease(MutatorState* self, Bytes size,
                                            const LeaseOptions& options);
 
+  /// As the runtime's own, of a block that is leased.
+  [[nodiscard]] Result<PayloadUse> use(MutatorState* self, PayloadBlock& block, StreamId stream);
+
   /// Whether somebody is to be told of a death. Anyone.
   [[nodiscard]] bool has_farewells();
   /// Tells all of them: callbacks of weak references, then finalizers. Inside of one it does nothing.
@@ -90,6 +94,11 @@ class RuntimeState {
 
   /// Gives memory back that nothing uses.
   Bytes trim();
+
+  /// As the runtime's own.
+  [[nodiscard]] Result<SleepReport> sleep(MutatorState* self, MemoryKind kind,
+                                          const SleepOptions& options);
+  [[nodiscard]] Result<WakeReport> wake(MutatorState* self, MemoryKind kind);
 
   [[nodiscard]] Pressure pressure(MutatorState* self);
   [[nodiscard]] PressureStatistics pressure_statistics();
@@ -142,9 +151,18 @@ class RuntimeState {
   void finish_farewells(MutatorState& mutator, CloseReport& report);
   [[nodiscard]] std::string describe_heap(MutatorState* self);
   [[nodiscard]] bool try_full(MutatorState& mutator);
-  [[nodiscard]] Result<PayloadLease> climb(MutatorState* self, PayloadPool& pool, Bytes size,
-                                           const LeaseOptions& options, const Error& refused);
-  Bytes take_step(PressureStep step, MutatorState* self, PayloadPool& pool, Bytes size);
+  /// A request for memory that found no room.
+  struct Climb {
+    PayloadPool& pool;
+    Bytes size;
+    std::function<Result<void>(Effort)> retry;
+    std::function<EvictionOutcome(PayloadPool* pinned)> evict;
+  };
+  [[nodiscard]] Result<void> climb(MutatorState* self, const Climb& request, const Error& refused);
+  Bytes take_step(PressureStep step, MutatorState* self, const Climb& request,
+                  std::string& failure);
+  [[nodiscard]] EvictionOutcome evict(MutatorState* self, const Climb& request);
+  [[nodiscard]] bool may_evict();
   void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
                            const PressureCall& call);
   void end_system_watch();

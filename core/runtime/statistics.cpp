@@ -1,5 +1,7 @@
 #include "tenure/statistics.hpp"
 
+#include <algorithm>
+
 #include "core/base/check.hpp"
 #include "core/runtime/state.hpp"
 #include "tenure/runtime.hpp"
@@ -33,7 +35,8 @@ double PoolStatistics::utilisation() const {
 }
 
 double PoolStatistics::fragmentation() const {
-  const Bytes free = reserved - leased;
+  // Where memory of leased payloads was given away there may be less than is leased.
+  const Bytes free = reserved - std::min(reserved, leased);
   return free.is_zero()
              ? 0.0
              : 1.0 - static_cast<double>(largest_free.count()) / static_cast<double>(free.count());

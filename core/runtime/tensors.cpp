@@ -139,7 +139,8 @@ Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
                                                 {.kind = options.kind,
                                                  .stream = options.stream,
                                                  .site = options.site,
-                                                 .client = options.client});
+                                                 .client = options.client,
+                                                 .evictable = options.evictable});
     if (!leased) {
       return leased.failure();
     }
@@ -160,6 +161,17 @@ Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
     runtime.note_owned(*size);
   }
   return Local<Tensor>(mutator.core(), *object);
+}
+
+Result<PayloadUse> use(Mutator& mutator, const Local<Tensor>& tensor, StreamId stream) {
+  PayloadBlock* const block = TensorAccess::block_of(TensorAccess::owner_of(*tensor));
+  if (block == nullptr) {
+    return bad("the bytes of a tensor were used that has none, or was released");
+  }
+  const Bytes offset{TensorAccess::offset_of(*tensor)};
+  MutatorState& state = *mutator.core().state;
+  Result<PayloadUse> used = state.runtime.use(&state, *block, stream);  // it may collect
+  return used ? std::move(*used).from(offset) : std::move(used);
 }
 
 Result<Local<Tensor>> make_view(Mutator& mutator, const Local<Tensor>& base, const Shape& shape,

@@ -2,8 +2,10 @@
 // references, keep their addresses, and are handed back in stream order.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -60,6 +62,63 @@ struct LeaseOptions {
   StreamId stream = StreamId::kDefault;  // the first and main user
   SiteId site = SiteId::kUnknown;
   ClientId client = ClientId::kNone;  // on whose account
+
+  /// Its bytes may lie in memory of the host while nobody uses them, where others find no room. Whoever
+  /// touches them, or puts work that does on a stream, asks by `Runtime::use` before, each time.
+  bool evictable = false;
+};
+
+/// A use of an evictable payload, from asking for its address until the work that needs it was put on
+/// its stream: meanwhile it is not evicted. Later it may be, behind that work.
+///
+/// Invariant: its address is the payload's, and never changes. A lease that is given up meanwhile is
+/// handed back once its uses end.
+class PayloadUse {
+ public:
+  using Pins = std::shared_ptr<std::atomic<std::uint32_t>>;
+
+  PayloadUse() = default;
+  /// pins   counted once for this use; null for a payload that cannot be evicted
+  explicit PayloadUse(const PayloadView& view, Pins pins = nullptr)
+      : view_(view), pins_(std::move(pins)) {}
+  PayloadUse(PayloadUse&& from) noexcept
+      : view_(std::exchange(from.view_, {})), pins_(std::move(from.pins_)) {}
+  PayloadUse& operator=(PayloadUse&& from) noexcept {
+    std::swap(view_, from.view_);
+    std::swap(pins_, from.pins_);
+    return *this;
+  }
+  PayloadUse(const PayloadUse&) = delete;
+  PayloadUse& operator=(const PayloadUse&) = delete;
+  ~PayloadUse() { end(); }
+
+  [[nodiscard]] const PayloadView& view() const { return view_; }
+  [[nodiscard]] std::byte* data() const { return view_.data; }
+  [[nodiscard]] Bytes size() const { return view_.size; }
+
+  /// The same, of the bytes from `offset` on.
+  [[nodiscard]] PayloadUse from(Bytes offset) && {
+    view_.data += offset.count();
+    view_.size -= offset;
+    return std::move(*this);
+  }
+
+  /// All work of this use is on its stream. Further streams were named by `used_on` before.
+  ///
+  /// cost     an atomic addition; no lock, no device call
+  /// threads  anyone, also after the runtime ended
+  void end() noexcept {
+    if (pins_ != nullptr) {
+      // Why release: whoever evicts sees that the work was put on its stream.
+      pins_->fetch_sub(1, std::memory_order_release);
+      pins_.reset();
+    }
+    view_ = {};
+  }
+
+ private:
+  PayloadView view_;
+  Pins pins_;
 };
 
 class PayloadPool;    // core/payload

@@ -29,7 +29,7 @@ enum class PressureLevel : std::uint8_t {
 /// One pool: what is leased of what may be mapped.
 struct PoolPressure {
   MemoryKind kind = MemoryKind::kHost;
-  Bytes leased{};
+  Bytes leased{};      // and not evicted
   Bytes limit{};       // budget or capacity, whichever is less
   double share = 0.0;  // of the limit
 };
@@ -77,10 +77,11 @@ enum class PressureStep : std::uint8_t {
   kFullCollection,
   kForeignCollectors,
   kOtherPools,  // memory that other pools do not use is given back
-  kCallbacks,   // of `on_pressure`
-  kWait,        // the host waits for streams, so that holes can be mapped elsewhere
+  kEviction,   // cold payloads that may be evicted go to memory of the host; streams are waited for
+  kCallbacks,  // of `on_pressure`
+  kWait,       // the host waits for streams, so that holes can be mapped elsewhere
 };
-inline constexpr std::size_t kPressureSteps = 7;
+inline constexpr std::size_t kPressureSteps = 8;
 /// "a young collection", "waiting for streams".
 [[nodiscard]] std::string_view to_string(PressureStep step);
 

@@ -26,6 +26,7 @@ enum class ErrorCode : std::uint8_t {
   kBadTrace,       // a trace is malformed; names file and line
   kFile,           // a file cannot be read or written
   kClosed,         // the runtime was shut down
+  kAsleep,         // the pool's memory was given away; wake it
 };
 
 /// The code's name as it stands in messages: "out of memory".

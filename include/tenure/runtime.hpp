@@ -24,6 +24,7 @@
 #include "tenure/result.hpp"
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
+#include "tenure/sleep.hpp"
 #include "tenure/statistics.hpp"
 #include "tenure/weak.hpp"
 #include "tenure/weak_map.hpp"
@@ -110,6 +111,19 @@ class Runtime {
   ///          kOutOfMemory: the ladder was climbed to its end; kClosed
   [[nodiscard]] Result<PayloadLease> lease(Bytes size, const LeaseOptions& options = {});
 
+  /// The bytes of a lease, for work that is about to be put on `stream`. An evictable payload is brought
+  /// back where it was evicted, stays where it is until the use ends, and counts as used by `stream`
+  /// from now on. The copy that brings it back comes first on that stream, and before other streams
+  /// that ask; the host waits for neither, and must wait for `stream` itself before it reads. Any other
+  /// payload is used as by `used_on`.
+  ///
+  /// errors   kBadArgument: nothing is owned, or it is another runtime's; kOutOfMemory, kOverBudget: the
+  ///          ladder was climbed to its end for the memory; kDeviceRefused, kDeviceLost; kAsleep;
+  ///          kClosed. The bytes are where they were then, and nothing is lost.
+  /// cost     a lock and some 50 ns where the bytes are resident; else mapping, and a copy
+  /// threads  anyone who keeps the lease from being given up meanwhile
+  [[nodiscard]] Result<PayloadUse> use(PayloadLease& lease, StreamId stream);
+
   /// How full everything is: pools, heap and machine.
   ///
   /// cost     some 100 us: a dozen small files, and a lock a pool
@@ -166,6 +180,28 @@ class Runtime {
   ///
   /// returns  the bytes given back
   Bytes trim();
+
+  /// Gives all memory of a kind's pool away and keeps its addresses, until `wake`. What payloads hold
+  /// is kept as `options` say; free memory goes for good.
+  ///
+  /// The host waits first for all work on streams that leases and `used_on` named. From then on no
+  /// payload of that kind may be touched, by host or device; work that nobody named must be over. Leases
+  /// may be handed back, tensors may die, and nothing can be leased: kAsleep. While bytes are copied
+  /// out the host holds both.
+  ///
+  /// errors   kBadArgument: asleep already; kUnsupported: that kind is not to be had, its memory cannot
+  ///          be mapped, or payloads are checked; kOutOfMemory, kFile: the bytes find no place;
+  ///          kDeviceRefused, kDeviceLost; kClosed. The pool is awake then, with every byte.
+  /// cost     a copy of what is kept, and a call of the backend for each stretch without a gap; other
+  ///          threads that lease that kind wait for the end of it
+  Result<SleepReport> sleep(MemoryKind kind, const SleepOptions& options = {});
+
+  /// Has memory behind the addresses again, and in it what was kept of payloads that are still there.
+  ///
+  /// errors   kBadArgument: it is awake; kOutOfMemory: others have the memory; kFile, kDeviceRefused,
+  ///          kDeviceLost; kClosed. The pool is asleep then, with all that was kept: try again.
+  /// cost     as above
+  Result<WakeReport> wake(MemoryKind kind);
 
   [[nodiscard]] Statistics statistics() const;
 

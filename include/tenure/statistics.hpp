@@ -147,6 +147,15 @@ struct PoolStatistics {
   std::uint64_t planned_leases = 0;  // answered from a layout made ahead of time
   std::uint64_t plans_followed = 0;  // times that a layout was taken up
   std::uint64_t plans_left = 0;      // times that one was given up, for whatever reason
+  bool asleep = false;               // its memory was given away
+
+  /// Payloads whose bytes lie in memory of the host, and the memory that is saved by it.
+  std::uint64_t evicted_payloads = 0;
+  Bytes evicted{};
+  std::uint64_t evictions = 0;             // all that ever were
+  std::uint64_t evicted_brought_back = 0;  // by a use
+  Bytes bytes_evicted{};                   // copied out, in all
+  Bytes bytes_brought_back{};
   std::vector<ClientStatistics> clients;
 
   /// peak live / peak reserved; 1 where nothing was reserved.

@@ -69,7 +69,8 @@ class Tensor {
   Tensor(const Tensor&) = delete;
   Tensor& operator=(const Tensor&) = delete;
 
-  /// The first element. Null once released, and for an empty tensor.
+  /// The first element. Null once released, and for an empty tensor. Of an evictable tensor an address
+  /// that may have no memory behind it: see `use`.
   [[nodiscard]] std::byte* data() const {
     const Tensor& owner = base_ ? *base_ : *this;
     return owner.block_ == nullptr ? nullptr : owner.address_ + offset_;
@@ -134,6 +135,7 @@ struct TensorOptions {
   StreamId stream = StreamId::kDefault;
   SiteId site = SiteId::kUnknown;
   ClientId client = ClientId::kNone;
+  bool evictable = false;  // as of LeaseOptions: ask by `use` before each use of its bytes
 };
 
 /// Makes a tensor of that shape, row-major. Its bytes are whatever lay there before.
@@ -143,6 +145,13 @@ struct TensorOptions {
 /// cost     a lease from the pool and a small allocation; may collect
 [[nodiscard]] Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
                                                 const TensorOptions& options = {});
+
+/// The bytes of a tensor or a view, for work that is about to be put on `stream`: as `Runtime::use`. May
+/// collect.
+///
+/// errors   as there; kBadArgument: the tensor was released
+[[nodiscard]] Result<PayloadUse> use(Mutator& mutator, const Local<Tensor>& tensor,
+                                     StreamId stream);
 
 /// Makes a tensor that shares the bytes of `base`: `shape[i]` elements along axis i, `strides[i]`
 /// elements apart, from element `offset` on. The bytes live as long as either does.

@@ -40,7 +40,8 @@ typedef enum tenure_status {
   TENURE_BAD_HANDLE = 10,
   TENURE_WRONG_THREAD = 11,
   TENURE_BUSY = 12, /* not now: other threads, or a callback under way, need what would end */
-  TENURE_INTERNAL = 13
+  TENURE_INTERNAL = 13,
+  TENURE_ASLEEP = 14 /* the memory of that kind was given away until it is woken */
 } tenure_status;
 
 /* The sentence of the calling thread's last call that failed; "" where none did. Good until its next

@@ -22,6 +22,7 @@
 #include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
 #include "tenure/runtime.hpp"
+#include "tenure/sleep.hpp"
 #include "tenure/statistics.hpp"
 #include "tenure/tensor.hpp"
 #include "tenure/type.hpp"

@@ -196,6 +196,25 @@ TEST_F(LinuxPlatformTest, CommitsAndDiscardsForSeveralThreadsAtOnce) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST_F(LinuxPlatformTest, KeepsBytesInFilesWithoutAName) {
+  const Result<ScratchFile> file = platform.open_scratch("");
+  ASSERT_TRUE(file.ok()) << file.failure().message;
+  const std::vector<std::byte> written(3'000'001, std::byte{0x5A});
+  std::vector<std::byte> got(written.size());
+  const Bytes length{written.size()};
+
+  ASSERT_TRUE(platform.write_scratch(*file, 12'345, written.data(), length).ok());
+  ASSERT_TRUE(platform.settle_scratch(*file).ok());
+  ASSERT_TRUE(platform.read_scratch(*file, 12'345, got.data(), length).ok());
+
+  EXPECT_EQ(got, written);
+  const Result<void> past = platform.read_scratch(*file, 12'346, got.data(), length);
+  ASSERT_FALSE(past.ok());
+  EXPECT_EQ(past.failure().code, ErrorCode::kFile);
+  platform.close_scratch(*file);
+  EXPECT_EQ(platform.open_scratch("/nowhere/at/all").failure().code, ErrorCode::kFile);
+}
+
 TEST_F(LinuxPlatformTest, HasAClockThatNeverGoesBack) {
   std::uint64_t last = platform.now_ns();
   for (int k = 0; k < 10'000; ++k) {

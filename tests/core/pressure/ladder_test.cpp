@@ -7,20 +7,21 @@ namespace {
 
 using enum PressureStep;
 
-constexpr std::array<bool, kPressureSteps> kAll{true, true, true, true, true, true, true};
+constexpr std::array<bool, kPressureSteps> kAll{true, true, true, true, true, true, true, true};
 constexpr StepResult kNothing{.gained = {}, .took_ns = 1000, .helped = false};
 
 TEST(Ladder, GoesInOrderAtFirst) {
   Ladder ladder;
 
-  EXPECT_EQ(ladder.plan(kAll), (std::vector{kDeviceCopy, kYoungCollection, kFullCollection,
-                                            kForeignCollectors, kOtherPools, kCallbacks, kWait}));
+  EXPECT_EQ(ladder.plan(kAll),
+            (std::vector{kDeviceCopy, kYoungCollection, kFullCollection, kForeignCollectors,
+                         kOtherPools, kEviction, kCallbacks, kWait}));
 }
 
 TEST(Ladder, LeavesOutWhatCannotBeDone) {
   Ladder ladder;
 
-  EXPECT_EQ(ladder.plan({false, false, false, false, true, false, true}),
+  EXPECT_EQ(ladder.plan({false, false, false, false, true, false, false, true}),
             (std::vector{kOtherPools, kWait}));
 }
 
@@ -31,8 +32,9 @@ TEST(Ladder, PutsLastWhatGaveNothingAndWaitsOnlyAtTheEnd) {
   ladder.learn(kYoungCollection, 1_MiB, kNothing);
   ladder.learn(kWait, 1_MiB, kNothing);
 
-  EXPECT_EQ(ladder.plan(kAll), (std::vector{kDeviceCopy, kFullCollection, kForeignCollectors,
-                                            kOtherPools, kCallbacks, kYoungCollection, kWait}));
+  EXPECT_EQ(ladder.plan(kAll),
+            (std::vector{kDeviceCopy, kFullCollection, kForeignCollectors, kOtherPools, kEviction,
+                         kCallbacks, kYoungCollection, kWait}));
   EXPECT_EQ(ladder.plan(kAll)[1], kYoungCollection);  // its rest is over
 }
 
