@@ -37,7 +37,11 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
     planning_ = std::make_unique<Planning>();
   }
   fork_watch_.emplace(ForkRank::kPool,
-                      ForkSteps{[this] { core_->mutex.lock(); }, [this] { core_->mutex.unlock(); },
+                      ForkSteps{[this] {
+                                  core_->mutex.lock();
+                                  file_recent();  // so that what is to be found was not looked at
+                                },
+                                [this] { core_->mutex.unlock(); },
                                 [this] {
                                   core_->find_returned();
                                   core_->mutex.unlock();
@@ -141,9 +145,10 @@ PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, Sit
   return take_own(size, stream);
 }
 
-// Files what was handed back; but the latest block of just this size and stream is given at once.
+// Looks at what was handed back. A block of just this size and stream is given as it is, and others of
+// the size wait for requests like this one; where there is none all are filed, as they are without a
+// size. Why not all wait: holes are joined later then, and one of 25 traces takes 0.5 % more memory.
 PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock&) {
-  PayloadBlock* match = nullptr;
   core_->returned.take_all([&](PayloadBlock& block) {
     ++counts_.returns;
     --counts_.live_blocks;
@@ -156,12 +161,16 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
         return;
       }
     }
-    if (match == nullptr && block.size == size && block.uses.is_only_ongoing(stream)) {
-      match = &block;
+    if (block.size == size) {
+      recent_.put(block);
     } else {
       file(block);
     }
   });
+  PayloadBlock* const match = size == 0 ? nullptr : recent_.take(size, stream);
+  if (match == nullptr) {
+    file_recent();
+  }
   return match;
 }
 

@@ -4,7 +4,7 @@
 // with free neighbours. A free block carries the streams' uses of it. Whoever leases it is ordered
 // behind them on the device; the host does not wait.
 //
-//   lease:   remote free list -> own shelf | idle shelf -> other streams' shelves, over first,
+//   lease:   remote free list -> recent returns -> own shelf | idle shelf -> other streams' shelves, over first,
 //            then behind a wait -> neighbours across seams -> more memory
 //   return:  one exchange of the block's state, one push on the remote free list
 //
@@ -34,6 +34,7 @@
 #include "core/payload/guard.hpp"
 #include "core/payload/planning.hpp"
 #include "core/payload/pool_core.hpp"
+#include "core/payload/recent_returns.hpp"
 #include "core/payload/sleeping.hpp"
 #include "core/payload/stream_epochs.hpp"
 #include "core/payload/tiling.hpp"
@@ -230,6 +231,9 @@ class PayloadPool {
                         ClientId client);
   [[nodiscard]] bool is_over(ClientId client, Bytes size, const Lock& lock);
   void file(PayloadBlock& block);
+  void file_recent() {
+    recent_.take_all([this](PayloadBlock& block) { file(block); });
+  }
   PayloadBlock& join_neighbours(PayloadBlock& block);
   void shelve(PayloadBlock& block);
   void unshelve(PayloadBlock& block);
@@ -380,6 +384,7 @@ class PayloadPool {
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;
   Tiling tiling_;
+  RecentReturns recent_;  // not filed yet: no longer leased, and on no shelf
   std::vector<std::unique_ptr<FreeIndex>> shelves_;  // by number; null where nothing ever stood
   PayloadBlock* wilderness_ = nullptr;  // the free block below the endless unmapped one: used last
   std::vector<PayloadBlock*> seams_;    // lower blocks of seams, and some that no longer are

@@ -92,6 +92,20 @@ TEST_F(PayloadPoolTest, GivesTheLatestReturnBeforeItIsJoinedWithItsNeighbours) {
   EXPECT_EQ(lease(Bytes{5000}).data(), place);
 }
 
+TEST_F(PayloadPoolTest, GivesABatchAgainWithoutJoiningIt) {
+  constexpr std::uint64_t kBatch = 64;
+  std::vector<PayloadLease> batch(kBatch);
+  for (PayloadLease& one : batch) one = lease(1_MiB);
+  for (PayloadLease& one : batch) one.release();
+
+  for (PayloadLease& one : batch) one = lease(1_MiB);
+
+  EXPECT_EQ(pool.statistics().cached_hits, kBatch);
+  for (PayloadLease& one : batch) one.release();
+  EXPECT_EQ(lease(64_MiB).size(), 64_MiB);  // another size: they are joined
+  EXPECT_LT(pool.statistics().reserved, 66_MiB);
+}
+
 TEST_F(PayloadPoolTest, TakesTheSmallestHoleThatIsLargeEnough) {
   std::vector<PayloadLease> leases;
   for (const std::uint64_t size : {40960u, 512u, 8192u, 512u, 20480u, 512u}) {
