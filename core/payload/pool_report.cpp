@@ -27,6 +27,12 @@ PoolStatistics PayloadPool::statistics() {
   statistics.peak_reserved = Bytes{tiling_.peak_mapped()};
   statistics.largest_free = Bytes{largest_free()};
   statistics.free_blocks = free_blocks();
+  if (core_->caches != nullptr) {
+    const std::uint64_t hits = core_->caches->hits();
+    statistics.leases += hits;
+    statistics.returns += hits;
+    statistics.cached_hits += hits;
+  }
   statistics.device_waits = epochs_.waits_placed();
   statistics.clients = clients_.statistics();
   return statistics;
@@ -94,7 +100,7 @@ std::string PayloadPool::holders() const {
   std::map<SiteId, Holding> by_site;
   const auto count = [&](const PayloadBlock& block) {
     if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded)) {
-      Holding& holding = by_site[block.site];
+      Holding& holding = by_site[block.site.load(std::memory_order_relaxed)];
       holding.bytes += block.size;
       ++holding.blocks;
     }
@@ -144,8 +150,9 @@ std::uint64_t PayloadPool::free_blocks() const {
 
 Result<void> PayloadPool::verify() {
   const Lock lock(core_->mutex);
+  std::string found = core_->caches == nullptr ? "" : core_->caches->fault();
   drain_all(lock);
-  const std::string found = fault();
+  found = found.empty() ? fault() : found;
   if (found.empty()) {
     return {};
   }
