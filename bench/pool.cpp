@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "bench/benches.hpp"
+#include "bench/pool_threads.hpp"
 #include "core/base/check.hpp"
 #include "core/payload/pool.hpp"
 #include "host/host_backend.hpp"
@@ -143,6 +144,8 @@ void bench_pool(Session& session) {
     check(statistics.live_blocks == kLive && statistics.reserved <= 2 * kLive * size + 64_MiB,
           "the pool mapped more than its working set");
   }
+  measure_pool_tape(session);
+  measure_pool_on_threads(session);
 }
 
 }  // namespace tenure::bench

@@ -75,9 +75,9 @@ struct alignas(64) PayloadBlock {
   std::uint64_t client : 16 = 0;
   PayloadBlock* before = nullptr;  // neighbours by address; null at the segment's ends
   PayloadBlock* after = nullptr;
-  PoolCore* core = nullptr;                  // outlives the block
-  std::atomic<PayloadBlock*> link{nullptr};  // next in the remote free list, or among spare ones
-  SiteId site = SiteId::kUnknown;            // that leased it
+  PoolCore* core = nullptr;                    // outlives the block
+  std::atomic<PayloadBlock*> link{nullptr};    // next in the remote free list, or among spare ones
+  std::atomic<SiteId> site{SiteId::kUnknown};  // that leased it
   std::atomic<BlockState> state{BlockState::kSpare};
   bool noted_seam = false;  // is in the pool's list of seams
   std::uint16_t shelf = 0;  // that a free block stands on

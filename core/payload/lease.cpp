@@ -70,7 +70,12 @@ void PayloadLease::release() noexcept {
   const BlockState before = block->state.exchange(BlockState::kReturned, std::memory_order_acq_rel);
   switch (before) {
     case BlockState::kLeased:
-      core.returned.put(*block);
+      // Why acquire: whoever sees it sees the caches.
+      if (core.is_caching.load(std::memory_order_acquire)) [[unlikely]] {
+        core.caches->put(*block);
+      } else {
+        core.returned.put(*block);
+      }
       return;
     case BlockState::kInert:
       core.let_go();

@@ -36,6 +36,7 @@ struct Planning {
   }
 
   Tape tape;
+  bool is_paused = false;  // threads lease without the lock: nothing is noted, and no plan followed
   std::unique_ptr<Followed> followed;
   std::shared_ptr<const Plan> ready;  // to be followed when its moment comes
   std::uint32_t plans = 0;            // ever followed: the number of the latest

@@ -17,6 +17,24 @@ std::uint64_t rounded(Bytes size) { return round_up(size, Bytes{kBlockStep}).cou
 
 }  // namespace
 
+// Why a flag beside the lock, and not an attempt to take it: where the program has one thread the system
+// takes and leaves a lock by plain stores, but attempts it by an exchange. Relaxed, as it is a hint.
+class PayloadPool::Turn {
+ public:
+  Turn(PayloadPool& pool, bool met) : core_(*pool.core_) {
+    core_.is_leasing.store(true, std::memory_order_relaxed);
+    if (met || pool.heat_ != 0) [[unlikely]] {
+      pool.note_turn(met);
+    }
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() { core_.is_leasing.store(false, std::memory_order_relaxed); }
+
+ private:
+  PoolCore& core_;
+};
+
 PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& options)
     : backend_(backend),
       kind_(kind),
@@ -56,7 +74,14 @@ PayloadPool::~PayloadPool() {
 
 Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site, Effort effort,
                                         ClientId client) {
+  if (core_->is_caching.load(std::memory_order_acquire)) [[unlikely]] {
+    if (PayloadLease kept = lease_kept(size, stream, site, client); kept.owns()) {
+      return kept;
+    }
+  }
+  const bool met = core_->is_leasing.load(std::memory_order_relaxed);
   const Lock lock(core_->mutex);
+  const Turn turn(*this, met);
   if (client != ClientId::kNone && is_over(client, size, lock)) [[unlikely]] {
     ++counts_.refusals;
     return client_refusal(client, size);
@@ -71,6 +96,9 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
     }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, site, lock);
+  if (block == nullptr && core_->caches != nullptr) [[unlikely]] {
+    block = take_kept(rounded(size), stream, lock);
+  }
   if (block == nullptr) [[unlikely]] {
     Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, effort);
     if (!taken && planning_ != nullptr && planning_->followed != nullptr) {
@@ -90,7 +118,14 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
 }
 
 PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, ClientId client) {
+  if (core_->is_caching.load(std::memory_order_acquire)) [[unlikely]] {
+    if (PayloadLease kept = lease_kept(size, stream, site, client); kept.owns()) {
+      return kept;
+    }
+  }
+  const bool met = core_->is_leasing.load(std::memory_order_relaxed);
   const Lock lock(core_->mutex);
+  const Turn turn(*this, met);
   if (client != ClientId::kNone && is_over(client, size, lock)) [[unlikely]] {
     return {};
   }
@@ -104,6 +139,9 @@ PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, Cl
     }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, site, lock);
+  if (block == nullptr && core_->caches != nullptr) [[unlikely]] {
+    block = take_kept(rounded(size), stream, lock);
+  }
   if (block == nullptr) [[unlikely]] {
     const Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, Effort::kReuse);
     block = taken.ok() ? *taken : nullptr;
@@ -187,15 +225,16 @@ PayloadLease PayloadPool::count_out(PayloadBlock& block, Bytes size, StreamId st
                                     ClientId client) {
   block.set_asked(size, client);
   clients_.charge(client, size);
-  block.site = site;
+  block.site.store(site, std::memory_order_relaxed);
   block.uses.begin(stream);
   block.state.store(BlockState::kLeased, std::memory_order_relaxed);
   ++counts_.leases;
   ++counts_.live_blocks;
   counts_.live += size;
   counts_.leased += Bytes{block.size};
-  counts_.peak_live = std::max(counts_.peak_live, counts_.live);
-  peak_leased_ = std::max(peak_leased_, counts_.leased.count());
+  if (counts_.live > counts_.peak_live || counts_.leased.count() > peak_leased_) {
+    raise_peaks();
+  }
   return PayloadLease(block);
 }
 
@@ -301,13 +340,8 @@ void PayloadPool::cut(PayloadBlock& block, std::uint64_t size) {
   shelve(rest);
 }
 
-std::uint64_t PayloadPool::close() {
-  const Lock lock(core_->mutex);
-  if (std::exchange(closed_, true)) {
-    return 0;
-  }
-  drain_all(lock);
-  dissolve_plan();
+// Leases that are out go on without their bytes. Gives how many became so.
+std::uint64_t PayloadPool::make_inert() {
   std::uint64_t inert = 0;
   core_->slab.for_each([&](PayloadBlock& block) {
     // Why first the holder: the lease may be given up as soon as it is inert.
@@ -327,9 +361,23 @@ std::uint64_t PayloadPool::close() {
       core_->let_go();
     }
   });
-  while (counts_.live_blocks > inert) {  // somebody is between the two steps of handing back
+  return inert;
+}
+
+std::uint64_t PayloadPool::close() {
+  const Lock lock(core_->mutex);
+  if (std::exchange(closed_, true)) {
+    return 0;
+  }
+  core_->is_caching.store(false, std::memory_order_release);
+  drain_all(lock);
+  dissolve_plan();
+  std::uint64_t inert = make_inert();
+  while (counts_.live_blocks > inert) {
+    // Somebody is in the middle of handing back, or of a lease out of a cache.
     std::this_thread::yield();
     drain_all(lock);
+    inert += make_inert();
   }
   empty_quarantine();
   Result<void> idle = epochs_.wait_for_all();

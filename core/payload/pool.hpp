@@ -7,7 +7,7 @@
 //   lease:   remote free list -> recent returns -> own shelf | idle shelf -> other streams' shelves, over first,
 //            then behind a wait -> neighbours across seams -> more memory
 //   return:  one exchange of the block's state, one push on the remote free list
-//
+// Where threads meet at the lock, they may keep blocks for themselves first: see thread_cache.hpp.
 // Shelves: while one stream is known, all free blocks stand on shelf 0 and are in its order. Once
 // there are more, shelf 0 holds what is idle for anyone, shelf 1 what several streams used, and
 // shelf 2 + s what stream s used. Free neighbours on one shelf are always joined; neighbours on two
@@ -202,6 +202,8 @@ class PayloadPool {
 
  private:
   using Lock = std::scoped_lock<std::mutex>;
+  // A lease has the lock, and whoever comes meanwhile sees it.
+  class Turn;
 
   static constexpr std::uint16_t kIdleShelf = 0;
   static constexpr std::uint16_t kMixedShelf = 1;
@@ -216,6 +218,9 @@ class PayloadPool {
                                            const Lock& lock);
   [[nodiscard]] PayloadBlock* drain(std::uint64_t size, StreamId stream, const Lock& lock);
   void drain_all(const Lock& lock) {
+    if (core_->caches != nullptr) {
+      core_->caches->drain();
+    }
     (void)drain(0, StreamId::kDefault, lock);
     if (core_->guard != nullptr) {
       drain_guarded(lock);
@@ -255,6 +260,16 @@ class PayloadPool {
     return block.after != nullptr && block.after->after == nullptr &&
            block.after->is(BlockState::kUnmapped);
   }
+
+  // pool_caches.cpp: what only pools go through whose threads contend
+  void note_turn(bool met);
+  void judge_caches();
+  void begin_caching();
+  void raise_peaks();
+  void end_caching();
+  [[nodiscard]] PayloadLease lease_kept(Bytes size, StreamId stream, SiteId site, ClientId client);
+  [[nodiscard]] PayloadBlock* take_kept(std::uint64_t size, StreamId stream, const Lock& lock);
+  [[nodiscard]] std::uint64_t make_inert();
 
   // pool_streams.cpp: what only programs with several streams go through
   [[nodiscard]] Result<void> make_ready(Bytes size, StreamId stream);
@@ -394,6 +409,12 @@ class PayloadPool {
   Evictables evictables_;
   std::unique_ptr<Sleeping> sleeping_;  // null while awake
   std::atomic<bool> asleep_{false};     // the same, for those without the lock
+  std::uint32_t heat_ = 0;              // of late, how often threads met at the lock
+  std::uint32_t looks_alone_ = 0;       // in a row, at which one thread alone leased out of caches
+  std::uint32_t misses_ = 0;       // leases that caches had nothing for, since they were judged
+  std::uint64_t hits_judged_ = 0;  // leases out of caches, when they were judged
+  std::uint32_t failures_ = 0;     // times in a row that caches were of no use
+  std::uint32_t passes_ = 0;       // times that the heat is passed over before they are tried again
   ClientAccounts clients_;
   std::unique_ptr<Planning> planning_;   // null where the pool does not plan
   PoolStatistics counts_;                // all but what is worked out when asked for

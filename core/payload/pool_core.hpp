@@ -10,6 +10,7 @@
 #include "core/payload/block_slab.hpp"
 #include "core/payload/guard.hpp"
 #include "core/payload/remote_free_list.hpp"
+#include "core/payload/thread_cache.hpp"
 
 namespace tenure {
 
@@ -20,10 +21,18 @@ struct PoolCore {
   const MemoryKind kind;
   const Backend& backend;  // may be gone once the pool closed
   std::mutex mutex;        // the pool's lock
-  BlockSlab slab;          // guarded by mutex
+  std::atomic<bool> is_leasing{
+      false};      // a lease has the mutex; read by those who are about to take it
+  BlockSlab slab;  // guarded by mutex
   RemoteFreeList returned;
-  RemoteFreeList guarded;               // what was handed back of a pool with a guard
-  RemoteFreeList evictables;            // what was handed back of evictable payloads
+
+  /// Whether threads keep blocks. Each lease and return looks at it, so that it lies on a line which is
+  /// seldom written.
+  alignas(64) std::atomic<bool> is_caching{false};
+  std::unique_ptr<ThreadCaches>
+      caches;                 // null until threads first kept blocks, and there from then on
+  RemoteFreeList guarded;     // what was handed back of a pool with a guard
+  RemoteFreeList evictables;  // what was handed back of evictable payloads
   std::unique_ptr<PayloadGuard> guard;  // null but in a checked runtime; set before any lease
 
   /// After the pool closed: leases still out, plus one while the pool itself is there. Whoever
@@ -36,6 +45,9 @@ struct PoolCore {
     returned.abandon();
     guarded.abandon();
     evictables.abandon();
+    if (caches != nullptr) {
+      caches->abandon();
+    }
     slab.for_each([this](PayloadBlock& block) {
       if (block.is(BlockState::kReturned) && (guard == nullptr || !guard->keeps(block))) {
         list_of(block).put(block);

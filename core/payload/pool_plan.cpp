@@ -45,9 +45,10 @@ PayloadBlock* PayloadPool::take_at_hand_planning(std::uint64_t size, StreamId st
                                                  const Lock& lock) {
   Planning& planning = *planning_;
   planning.slot = LeaseNote::kNoSlot;
-  const bool is_plain = planning.followed == nullptr && planning.ready == nullptr;
+  const bool is_plain =
+      planning.is_paused || (planning.followed == nullptr && planning.ready == nullptr);
   PayloadBlock* const match = drain(is_plain ? size : 0, stream, lock);
-  if (counts_.live_blocks == 0) {
+  if (counts_.live_blocks == 0 && !planning.is_paused) {
     note_empty();
   }
   if (match != nullptr) {
@@ -248,6 +249,14 @@ void PayloadPool::note_return(PayloadBlock& block) {
 
 void PayloadPool::note_lease(PayloadBlock& block, StreamId stream, SiteId site) {
   Planning& planning = *planning_;
+  if (planning.is_paused) {
+    block.note = {.lease = Tape::kNoLease,
+                  .slot = LeaseNote::kNoSlot,
+                  .plan = planning.plans,
+                  .aside = nullptr,
+                  .evictable = nullptr};
+    return;
+  }
   const std::uint32_t slot = std::exchange(planning.slot, LeaseNote::kNoSlot);
   block.note = {.lease = planning.tape.lease(key_of(block.size, stream, site), block.size),
                 .slot = slot,
@@ -380,7 +389,7 @@ std::optional<Iteration> PayloadPool::take_iteration() {
     return std::nullopt;
   }
   drain_all(lock);
-  if (counts_.live_blocks == 0) {
+  if (counts_.live_blocks == 0 && !planning_->is_paused) {
     note_empty();
   }
   planning_->wants_solver.store(false, std::memory_order_relaxed);
@@ -416,7 +425,8 @@ void PayloadPool::offer(std::shared_ptr<const Plan> plan) {
   planning.was_followed = false;
   planning.strikes = 0;
   drain_all(lock);
-  if (planning.ready->from_empty && counts_.live_blocks == 0 && !epochs_.known().empty()) {
+  if (!planning.is_paused && planning.ready->from_empty && counts_.live_blocks == 0 &&
+      !epochs_.known().empty()) {
     dissolve_plan();
     follow(epochs_.known().front());
   }

@@ -28,6 +28,12 @@ PoolStatistics PayloadPool::statistics() {
   statistics.largest_free = Bytes{largest_free()};
   statistics.free_blocks = free_blocks();
   statistics.asleep = sleeping_ != nullptr;
+  if (core_->caches != nullptr) {
+    const std::uint64_t hits = core_->caches->hits();
+    statistics.leases += hits;
+    statistics.returns += hits;
+    statistics.cached_hits += hits;
+  }
   statistics.device_waits = epochs_.waits_placed();
   statistics.clients = clients_.statistics();
   return statistics;
@@ -96,7 +102,7 @@ std::string PayloadPool::holders() const {
   const auto count = [&](const PayloadBlock& block) {
     if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded) ||
         block.is(BlockState::kEvictable)) {
-      Holding& holding = by_site[block.site];
+      Holding& holding = by_site[block.site.load(std::memory_order_relaxed)];
       holding.bytes += block.size;
       ++holding.blocks;
     }
@@ -146,8 +152,9 @@ std::uint64_t PayloadPool::free_blocks() const {
 
 Result<void> PayloadPool::verify() {
   const Lock lock(core_->mutex);
+  std::string found = core_->caches == nullptr ? "" : core_->caches->fault();
   drain_all(lock);
-  const std::string found = fault();
+  found = found.empty() ? fault() : found;
   if (found.empty()) {
     return {};
   }

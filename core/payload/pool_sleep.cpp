@@ -61,6 +61,9 @@ Result<SleepReport> PayloadPool::sleep(const SleepOptions& options) {
     return Error{ErrorCode::kUnsupported,
                  name + " cannot sleep with check=payload, which looks at payloads at any time"};
   }
+  if (core_->is_caching.load(std::memory_order_relaxed)) {
+    end_caching();
+  }
   drain_all(lock);
   for (const Evictable& entry : evictables_.known) {
     if (entry.is_pinned()) {

@@ -49,6 +49,16 @@ class Tape {
     }
   }
 
+  /// Forgets all leases, as some were not noted. That they are handed back is passed over.
+  void abandon() {
+    oldest_ = ++next_;
+    context_ = 0;
+    candidates_ = {};
+    found_ = {};
+    episode_ = next_;
+    episode_hash_ = 0;
+  }
+
   /// Nothing lives: one episode ends and another begins. Twice is as good as once.
   ///
   /// returns  whether an episode was found that can be taken
@@ -78,6 +88,8 @@ class Tape {
   /// A number for all leases of the last whole episode.
   [[nodiscard]] std::uint64_t last_episode() const { return last_episode_hash_; }
 
+  /// The number of no lease that is known once a tape was abandoned.
+  static constexpr std::uint64_t kNoLease = 0;
   static constexpr std::uint64_t kLeastPeriod = 16;  // leases; below, plain best fit does as well
 
  private:

@@ -12,6 +12,7 @@
 #include "host/host_backend.hpp"
 #include "tests/core/payload/pool_fixture.hpp"
 #include "tests/support/child.hpp"
+#include "tests/support/contention.hpp"
 
 namespace tenure {
 namespace {
@@ -125,6 +126,24 @@ TEST_F(PoolForks, FindWhatMissingThreadsWereAboutToHandBack) {
   RemoteFreeList::link(announced, before);
   list.put(marked);
   EXPECT_EQ(pool.statistics().live_blocks, held.size() - 4);
+}
+
+TEST_F(PoolForks, FindWhatThreadsKept) {
+  std::vector<PayloadLease> held;
+  for (int k = 0; k < 64; ++k) {
+    held.push_back(value_or_throw(pool.lease(Bytes{4096}, StreamId::kDefault)));
+  }
+  testing::begin_caches(pool);
+  held.resize(60);
+
+  EXPECT_EQ(in_child([&] {
+              if (pool.statistics().live_blocks != 60) return 7;
+              held.resize(56);
+              return use_pool(pool, held);
+            }),
+            "well");
+
+  EXPECT_EQ(pool.statistics().live_blocks, 60u);
 }
 
 TEST(PoolForksOfADevice, LeaveASimulatedOneUsable) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/core/payload/pool_fixture.hpp"
+#include "tests/support/contention.hpp"
 
 namespace tenure {
 namespace {
@@ -86,6 +87,19 @@ TEST_F(PoolSignals, MayHandBackInTheMiddleOfALeaseOrAReturn) {
   work_until(kWanted);
 
   end_signals();
+  expect_all_back();
+}
+
+TEST_F(PoolSignals, MayHandBackWhereThreadsKeepBlocks) {
+  std::vector<PayloadLease> held;
+  for (int k = 0; k < 64; ++k) held.push_back(lease(Bytes{8000}, left));
+  testing::begin_caches(pool);
+  begin_signals();
+
+  work_until(kWanted);
+
+  end_signals();
+  held.clear();
   expect_all_back();
 }
 
