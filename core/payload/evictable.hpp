@@ -29,6 +29,7 @@ class PayloadPool;
 
 /// Where evicted bytes are: a lease of the pinned pool, or plain pages of the host.
 struct Refuge {
+  PayloadPool* pool = nullptr;  // of the lease; outlives it, or closed before
   PayloadLease pinned;
   HostPages pages;
 
@@ -57,8 +58,7 @@ struct Evictables {
   std::list<Evictable> spare;  // so that leasing does not call malloc
   /// Pages from which a copy may still read, and the use that it is.
   std::vector<std::pair<StreamUse, HostPages>> leaving;
-  PayloadPool* pinned = nullptr;  // where bytes go first; outlives the entries, or they are inert
-  std::uint64_t gone = 0;         // bytes of all entries
+  std::uint64_t gone = 0;  // bytes of all entries
 };
 
 /// What an eviction did.

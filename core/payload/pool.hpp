@@ -372,8 +372,9 @@ class PayloadPool {
                                                      std::uint64_t size, PayloadPool* pinned);
   [[nodiscard]] EvictionOutcome evict_coldest(std::uint64_t at_least, PayloadPool* pinned);
   [[nodiscard]] Stretch whole_pieces_of(const PayloadBlock& block) const;
-  [[nodiscard]] Result<Leaver> copy_out(Evictable& entry, const Stretch& pieces);
-  [[nodiscard]] Result<void> copy_to_pinned(Leaver& leaver);
+  [[nodiscard]] Result<Leaver> copy_out(Evictable& entry, const Stretch& pieces,
+                                        PayloadPool* pinned);
+  [[nodiscard]] Result<void> copy_to_pinned(Leaver& leaver, PayloadPool& pinned);
   [[nodiscard]] Result<void> copy_to_pages(Leaver& leaver);
   [[nodiscard]] Result<void> order_behind_ongoing(StreamId stream, PayloadBlock& block);
   std::uint64_t finish_leaving(std::vector<Leaver>& leavers, EvictionOutcome& outcome);
@@ -393,8 +394,7 @@ class PayloadPool {
   const KindTraits traits_;
   const PoolOptions options_;
   const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
-  std::uint64_t
-      at_once_;  // bytes that may be leased without a second look; 0 with a guard, or asleep
+  std::uint64_t at_once_;      // may be leased without a second look; 0 with a guard, and asleep
 
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;

@@ -74,7 +74,6 @@ EvictionOutcome PayloadPool::evict_until_mappable(std::uint64_t to_map, const Wi
 
 EvictionOutcome PayloadPool::evict_coldest(std::uint64_t at_least, PayloadPool* pinned) {
   EvictionOutcome outcome;
-  evictables_.pinned = pinned;
   drop_pages_left();
   std::vector<Leaver> leavers;
   std::uint64_t copied = 0;
@@ -84,7 +83,7 @@ EvictionOutcome PayloadPool::evict_coldest(std::uint64_t at_least, PayloadPool* 
     if (entry->is_gone() || entry->is_pinned() || pieces.size == 0) {
       continue;
     }
-    Result<Leaver> leaver = copy_out(*entry, pieces);
+    Result<Leaver> leaver = copy_out(*entry, pieces, pinned);
     if (leaver) {
       copied += pieces.size;
       leavers.push_back(std::move(*leaver));
@@ -107,15 +106,16 @@ Stretch PayloadPool::whole_pieces_of(const PayloadBlock& block) const {
 }
 
 // Copies pieces of a payload to a refuge, behind all that uses it. It is resident still.
-Result<PayloadPool::Leaver> PayloadPool::copy_out(Evictable& entry, const Stretch& pieces) {
+Result<PayloadPool::Leaver> PayloadPool::copy_out(Evictable& entry, const Stretch& pieces,
+                                                  PayloadPool* pinned) {
   PayloadBlock& block = *entry.block;
   Leaver leaver{.entry = &entry, .pieces = pieces, .stream = block.uses.home(), .refuge = {}};
   if (Result<void> ordered = order_behind_ongoing(leaver.stream, block); !ordered) {
     return ordered.failure();
   }
   Result<void> copied = Error{ErrorCode::kOutOfMemory, "no pool of pinned memory"};
-  if (evictables_.pinned != nullptr) {
-    copied = copy_to_pinned(leaver);
+  if (pinned != nullptr) {
+    copied = copy_to_pinned(leaver, *pinned);
   }
   if (!copied && copied.failure().code != ErrorCode::kDeviceLost) {
     copied = copy_to_pages(leaver);
@@ -127,17 +127,18 @@ Result<PayloadPool::Leaver> PayloadPool::copy_out(Evictable& entry, const Stretc
   return leaver;
 }
 
-Result<void> PayloadPool::copy_to_pinned(Leaver& leaver) {
-  Result<PayloadLease> lease = evictables_.pinned->lease(Bytes{leaver.pieces.size}, leaver.stream);
+Result<void> PayloadPool::copy_to_pinned(Leaver& leaver, PayloadPool& pinned) {
+  Result<PayloadLease> lease = pinned.lease(Bytes{leaver.pieces.size}, leaver.stream);
   if (!lease) {
     return lease.failure();
   }
   // Why while awake: between the lease and the copy it may fall asleep.
-  Result<void> copied = evictables_.pinned->while_awake([&] {
+  Result<void> copied = pinned.while_awake([&] {
     return backend_.copy(leaver.stream, lease->data(), leaver.pieces.from,
                          Bytes{leaver.pieces.size});
   });
   if (copied) {
+    leaver.refuge.pool = &pinned;
     leaver.refuge.pinned = std::move(*lease);
   }
   return copied;

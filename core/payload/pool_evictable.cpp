@@ -179,7 +179,7 @@ Result<void> PayloadPool::bring_back(Evictable& entry, StreamId stream, Effort e
   const auto copy = [&] {
     return backend_.copy(stream, gone.from, entry.refuge.data(), Bytes{gone.size});
   };
-  Result<void> copied = entry.refuge.is_pinned() ? evictables_.pinned->while_awake(copy) : copy();
+  Result<void> copied = entry.refuge.is_pinned() ? entry.refuge.pool->while_awake(copy) : copy();
   if (!copied) {
     tiling_.withdraw(gone.from, gone.size);
     return Error{copied.failure().code,
@@ -194,6 +194,7 @@ Result<void> PayloadPool::bring_back(Evictable& entry, StreamId stream, Effort e
   }
   entry.refuge = {};
   entry.gone = {};
+  entry.block->uses.begin(stream);  // whatever was before it left was over then
   count_no_longer_evicted(gone.size);
   ++counts_.evicted_brought_back;
   counts_.bytes_brought_back += Bytes{gone.size};

@@ -316,6 +316,7 @@ Bytes PayloadPool::trim(Bytes at_least, HostWait wait) {
     return Bytes{};
   }
   drain_all(lock);
+  drop_pages_left();
   empty_quarantine();
   dissolve_plan();
   (void)make_idle(wait == HostWait::kAllowed ? Effort::kWait : Effort::kGrow);

@@ -18,6 +18,9 @@ bool is_scarcity(const Error& error) {
   return error.code == ErrorCode::kOutOfMemory || error.code == ErrorCode::kOverBudget;
 }
 
+// What was evicted for one request, others may take meanwhile: so often it is tried again.
+constexpr std::uint32_t kMostEvictions = 8;
+
 double share_of(Bytes part, Bytes whole) {
   return whole.is_zero() ? 0.0
                          : static_cast<double>(part.count()) / static_cast<double>(whole.count());
@@ -36,7 +39,7 @@ Result<void> RuntimeState::climb(MutatorState* self, const Climb& request, const
       collects,
       calls && callers_.has(PressureCallers::Kind::kCollector),
       true,
-      may_evict(),
+      may_evict(pool),
       calls && callers_.has(PressureCallers::Kind::kCallback),
       true,
   };
@@ -54,8 +57,14 @@ Result<void> RuntimeState::climb(MutatorState* self, const Climb& request, const
     }
     const std::uint64_t begun = host_platform().now_ns();
     StepResult result;
-    result.gained = take_step(step, self, request, eviction_failure);
-    got = request.retry(step == PressureStep::kWait ? Effort::kWait : Effort::kGrow);
+    std::uint32_t rounds = 0;
+    Bytes gained;
+    do {
+      gained = take_step(step, self, request, eviction_failure);
+      result.gained += gained;
+      got = request.retry(step == PressureStep::kWait ? Effort::kWait : Effort::kGrow);
+    } while (step == PressureStep::kEviction && !got && is_scarcity(got.failure()) &&
+             !gained.is_zero() && ++rounds < kMostEvictions);
     result.took_ns = host_platform().now_ns() - begun;
     result.helped = got.ok();
     log.note(step, result);
@@ -115,9 +124,12 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, const Climb
   return {};
 }
 
-bool RuntimeState::may_evict() {
+bool RuntimeState::may_evict(const PayloadPool& pool) {
+  if (pool.kind() != MemoryKind::kDevice && pool.kind() != MemoryKind::kUnified) {
+    return false;  // it is memory of the host that is short, and evictions take some
+  }
   bool may = false;
-  for_each_pool([&](PayloadPool& pool) { may = may || pool.has_evictables(); });
+  for_each_pool([&](PayloadPool& any) { may = may || any.has_evictables(); });
   return may;
 }
 

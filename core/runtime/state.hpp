@@ -162,7 +162,7 @@ class RuntimeState {
   Bytes take_step(PressureStep step, MutatorState* self, const Climb& request,
                   std::string& failure);
   [[nodiscard]] EvictionOutcome evict(MutatorState* self, const Climb& request);
-  [[nodiscard]] bool may_evict();
+  [[nodiscard]] bool may_evict(const PayloadPool& pool);
   void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
                            const PressureCall& call);
   void end_system_watch();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/runtime/state.hpp"
@@ -130,6 +131,80 @@ TEST_F(EvictionTest, PlainRequestsAndUnifiedOnesEvictToo) {
   }
   device().advance_until_idle();
   EXPECT_EQ(broken, 0u);
+}
+
+// Payloads of 2 MiB, half as many again as fit.
+class EvictionOnTheHost : public ::testing::Test {
+ protected:
+  static Config config() {
+    Config config = small_config();
+    config.device = "host";
+    config.payload_budget = 16_MiB;
+    return config;
+  }
+  std::vector<PayloadLease> lease(std::size_t count) {
+    std::vector<PayloadLease> leases;
+    while (leases.size() < count) {
+      leases.push_back(value_or_throw(runtime.lease(2_MiB, {.evictable = true})));
+    }
+    return leases;
+  }
+  /// Rewrites payloads by turns, and gives how many had other bytes than were left in them.
+  std::uint64_t work(std::vector<PayloadLease>& leases, std::uint64_t seed, int rounds) {
+    std::uint64_t wrong = 0;
+    std::vector<std::uint64_t> seeds(leases.size());
+    for (int k = 0; k < rounds; ++k) {
+      const std::size_t place = static_cast<std::size_t>(k) * 7 % leases.size();
+      const Result<PayloadUse> used = runtime.use(leases[place], StreamId::kDefault);
+      if (!used) {
+        ADD_FAILURE() << used.failure().message;
+        return wrong;
+      }
+      wrong += seeds[place] == 0 || is_from_seed(used->data(), used->size(), seeds[place]) ? 0 : 1;
+      seeds[place] = ++seed;
+      fill_from_seed(used->data(), used->size(), seed);
+    }
+    return wrong;
+  }
+
+  Runtime runtime = value_or_throw(Runtime::open(config()));
+};
+
+TEST_F(EvictionOnTheHost, KeepsEveryByte) {
+  std::vector<PayloadLease> leases = lease(12);
+
+  EXPECT_EQ(work(leases, 1, 60), 0u);
+
+  const PoolStatistics pool = runtime.statistics().pools.back();
+  EXPECT_EQ(pool.kind, MemoryKind::kDevice);
+  EXPECT_GT(pool.evictions, 30u);
+  EXPECT_LE(pool.peak_reserved, 16_MiB);
+}
+
+TEST_F(EvictionOnTheHost, ServesThreadsThatTakeEachOthersRoom) {
+  std::vector<PayloadLease> ours = lease(6);
+  std::vector<PayloadLease> theirs = lease(6);
+  std::uint64_t wrong = 0;
+  std::thread other([&] { wrong = work(theirs, 1'000'000, 80); });
+
+  EXPECT_EQ(work(ours, 1, 80), 0u);
+
+  other.join();
+  EXPECT_EQ(wrong, 0u);
+}
+
+TEST(Eviction, MakesNoRoomInMemoryOfTheHost) {
+  Config config = device_of_48_mib();
+  config.payload_budget = 16_MiB;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+  const LeaseOptions pinned{.kind = MemoryKind::kPinned};
+  const PayloadLease evictable = value_or_throw(runtime.lease(12_MiB, {.evictable = true}));
+  const PayloadLease first = value_or_throw(runtime.lease(12_MiB, pinned));
+
+  const Result<PayloadLease> second = runtime.lease(12_MiB, pinned);
+
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.failure().message.find("evicting"), std::string::npos);
 }
 
 TEST_F(EvictionTest, AViewIsUsedFromItsPlace) {

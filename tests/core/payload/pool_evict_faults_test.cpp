@@ -47,7 +47,7 @@ class Script {
       EvictablePayload& payload = payloads_[k % 6];
       const StreamId stream = k % 4 < 2 ? left_ : StreamId::kDefault;
       bool used = false;
-      for (int tries = 0; tries < 4 && !used; ++tries) used = use(payload, stream);
+      for (int tries = 0; tries < 12 && !used; ++tries) used = use(payload, stream);
       EXPECT_TRUE(used || is_lost());
     }
   }

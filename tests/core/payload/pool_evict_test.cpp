@@ -213,6 +213,17 @@ TEST_F(PoolEvictTest, UsesPlainMemoryWherePinnedIsAsleepAndWaitsForItsOwn) {
   expect_whole();
 }
 
+TEST_F(PoolEvictTest, FindsEachWhereItWent) {
+  payloads.reserve(2);
+  for (int k = 0; k < 2; ++k) step(add(1_MiB)).end();
+  evict(1_MiB);
+
+  EXPECT_EQ(pool->evict(1_MiB, nullptr).gained, 1_MiB);
+
+  EXPECT_EQ(pinned.leased(), 1_MiB);
+  expect_whole();
+}
+
 TEST_F(PoolEvictTest, SleepsWithPayloadsEvicted) {
   payloads.reserve(8);
   for (int k = 0; k < 8; ++k) step(add(700_KiB)).end();
