@@ -26,8 +26,8 @@ namespace tenure::bench {
 namespace {
 
 constexpr std::size_t kLive = 64;
-constexpr double kLimit = 100;   // ns a pair, at every size
-constexpr double kTarget = 1.0;  // of mimalloc's time, from kTargetFrom up
+constexpr double kLimit = 60;    // ns a pair, at every size
+constexpr double kTarget = 0.5;  // of mimalloc's time, from kTargetFrom up
 constexpr Bytes kTargetFrom = 1_MiB;
 
 // Buffers of the pool.
