@@ -86,6 +86,14 @@ class Conductor {
   /// Uses another nursery, as far as the pause target allows.
   void resize_nursery(Bytes nursery);
 
+  /// Gives memory back that lies behind free regions.
+  ///
+  /// threads  anyone
+  Bytes discard_free() {
+    pretoucher_.rest();
+    return heap_.cage().discard_free();
+  }
+
   /// Ends the background thread. The caller is running, or has no mutator.
   void end_background(MutatorState* self);
   /// Ends the threads that share collections' work: there will be none any more.

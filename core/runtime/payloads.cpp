@@ -194,7 +194,7 @@ void RuntimeState::settle_payloads() {
 Bytes RuntimeState::trim() {
   Bytes given_back;
   for_each_pool([&](PayloadPool& pool) { given_back += pool.trim(); });
-  return is_child() ? given_back : given_back + heap_->cage().discard_free();
+  return is_child() ? given_back : given_back + conductor_->discard_free();
 }
 
 Result<PayloadLease> Runtime::lease(Bytes size, const LeaseOptions& options) {

@@ -29,6 +29,13 @@ void Pretoucher::follow(std::uint32_t in_use) {
   }
 }
 
+void Pretoucher::rest() {
+  std::unique_lock lock(mutex_);
+  ahead_ = 0;
+  rests_.wait(lock, [this] { return !is_at_work_; });
+  ahead_ = 0;  // what was not done of it
+}
+
 void Pretoucher::end() {
   {
     const std::scoped_lock lock(mutex_);
@@ -48,9 +55,12 @@ void Pretoucher::serve() {
       return;
     }
     const std::uint32_t ahead = std::exchange(ahead_, 0);
+    is_at_work_ = true;
     lock.unlock();
     const bool done = cage_.populate_free(ahead);
     lock.lock();
+    is_at_work_ = false;
+    rests_.notify_all();
     if (!done && ahead_ == 0) {
       ahead_ = ahead;
     }

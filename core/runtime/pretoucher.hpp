@@ -11,7 +11,7 @@
 
 namespace tenure {
 
-/// threads  `follow` and `end`: one caller at a time
+/// threads  `follow` and `end`: one caller at a time; `rest`: anyone
 class Pretoucher {
  public:
   explicit Pretoucher(Cage& cage) : cage_(cage), seen_(cage.taken_fresh()) {}
@@ -25,6 +25,10 @@ class Pretoucher {
   /// in_use   regions of the heap; a 32nd of it is touched ahead, 8 MiB at the most
   void follow(std::uint32_t in_use);
 
+  /// Has the thread leave what it was to do, and waits for the region that it is at: free memory is about
+  /// to be given back. The next `follow` of a heap that grows has it go on.
+  void rest();
+
   /// Ends the thread, for good.
   void end();
 
@@ -36,7 +40,9 @@ class Pretoucher {
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wanted_;
+  std::condition_variable rests_;
   std::uint32_t ahead_ = 0;  // regions; 0: nothing to do; guarded by mutex_
+  bool is_at_work_ = false;  // guarded by mutex_
   bool is_over_ = false;     // guarded by mutex_
 };
 

@@ -255,7 +255,7 @@ Result<CollectionReport> Runtime::compact() {
       state_->conductor().collect(state_->self(), state_->heap().oldest(),
                                   CollectionTrigger::kExplicitRequest, Compact::kAlways);
   // Mutators run by now: giving memory back costs the system more than the packing cost us.
-  state_->heap().cage().discard_free();
+  state_->conductor().discard_free();
   return report;
 }
 

@@ -61,6 +61,18 @@ TEST_F(PretoucherTest, LeavesAHeapAloneThatDoesNotGrow) {
   EXPECT_LE(ready(), 1u);
 }
 
+TEST_F(PretoucherTest, LeavesFreeMemoryAloneOnceItRests) {
+  Pretoucher pretoucher(cage);
+  for (int k = 0; k < 50; ++k) {
+    take_one();
+    pretoucher.follow(kInUse);
+    pretoucher.rest();
+    (void)ready();  // gives all of it back
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ASSERT_EQ(ready(), 0u) << "it went on, at " << k;
+  }
+}
+
 TEST_F(PretoucherTest, DoesNothingOnceItEnded) {
   Pretoucher pretoucher(cage);
   pretoucher.end();
