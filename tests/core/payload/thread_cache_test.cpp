@@ -114,7 +114,7 @@ TEST_F(ThreadCachesTest, GiveNoBlockToOneWhoAskedForAnotherSizeOfTheSameMark) {
 
 TEST_F(ThreadCachesTest, GiveNoBlockToTwoWhoEmptyThemAtOnce) {
   constexpr std::uint64_t kDrained = 100;
-  constexpr std::uint64_t kMostRounds = 20'000'000;
+  constexpr std::uint64_t kMostRounds = 3'000'000;
   std::atomic<PayloadBlock*> lent{nullptr};  // by the drainer
   std::atomic<bool> is_owned{false};
   std::atomic<std::uint64_t> drained{0};
