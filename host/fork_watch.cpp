@@ -67,6 +67,14 @@ class ForkRegistry {
   std::array<ForkWatch*, kForkRanks> first_{};  // the latest of each rank; guarded by mutex_
 };
 
+namespace {
+
+// Why before anybody watches: of those who are called ahead of a fork the earliest comes last. So who
+// registers later, and calls us with a lock of its own held, as the C ABI does, has that taken first.
+[[maybe_unused]] const ForkRegistry& registered_first = ForkRegistry::instance();
+
+}  // namespace
+
 ForkWatch::ForkWatch(ForkRank rank, ForkSteps steps) : rank_(rank), steps_(std::move(steps)) {
   ForkRegistry::instance().add(*this);
 }

@@ -189,6 +189,8 @@ TEST_F(RootCallbacks, ThatThrewLetGoWhenTheyAreRemoved) {
 }
 
 TEST_F(RootCallbacks, ThatNameNoObjectStopTheProgram) {
+  // A process of its own: the child of a fork has pools, and no heap.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   int stray = 0;
   int* address = &stray;
   runtime.add_root_callback([&](RootVisitor& visitor) { visitor.visit(address); });

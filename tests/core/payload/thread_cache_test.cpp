@@ -103,40 +103,53 @@ TEST_F(ThreadCachesTest, AreAThreadsOwnAsLongAsThereAreStripes) {
   EXPECT_EQ(caches.stripes_in_use(), 0u);
 }
 
+TEST_F(ThreadCachesTest, GiveNoBlockToOneWhoAskedForAnotherSizeOfTheSameMark) {
+  for (std::uint64_t asked = 1; asked < 512; ++asked) {  // of 64 marks there are
+    caches.put(blocks[0]);
+    ASSERT_EQ(take(asked), nullptr) << asked;
+    caches.drain();
+    ASSERT_EQ(overflowed().size(), 1u);
+  }
+}
+
 TEST_F(ThreadCachesTest, GiveNoBlockToTwoWhoEmptyThemAtOnce) {
-  constexpr int kRounds = 50'000;
+  constexpr std::uint64_t kDrained = 100;
+  constexpr std::uint64_t kMostRounds = 3'000'000;
   std::atomic<PayloadBlock*> lent{nullptr};  // by the drainer
-  std::atomic<int> owners{0};
+  std::atomic<bool> is_owned{false};
+  std::atomic<std::uint64_t> drained{0};
+  std::atomic<std::uint64_t> twice{0};
   std::atomic<bool> over{false};
+  const auto own_for_a_while = [&] {
+    twice += is_owned.exchange(true) ? 1 : 0;
+    for (int k = 0; k < 20; ++k) (void)is_owned.load();
+    is_owned = false;
+  };
   std::thread drainer([&] {
     while (!over) {
       caches.drain();
       for (PayloadBlock* const block : overflowed()) {
-        EXPECT_EQ(owners.fetch_add(1), 0);
-        owners.fetch_sub(1);
+        own_for_a_while();
         lent = block;
+        ++drained;
       }
-      std::this_thread::yield();
     }
   });
 
-  PayloadBlock* mine = &blocks[4];
-  for (int k = 0; k < kRounds; ++k) {
-    if (mine == nullptr) {
-      mine = take(blocks[4].size);
-      mine = mine == nullptr ? lent.exchange(nullptr) : mine;
-      if (mine == nullptr) {
-        std::this_thread::yield();
-        continue;
-      }
+  caches.put(blocks[4]);
+  for (std::uint64_t k = 0; k < kMostRounds && drained < kDrained && twice == 0; ++k) {
+    PayloadBlock* mine = take(blocks[4].size);
+    mine = mine == nullptr ? lent.exchange(nullptr) : mine;
+    if (mine != nullptr) {
+      own_for_a_while();
+      caches.put(*mine);
     }
-    ASSERT_EQ(owners.fetch_add(1), 0) << "round " << k;
-    owners.fetch_sub(1);
-    caches.put(*mine);
-    mine = nullptr;
   }
   over = true;
   drainer.join();
+
+  EXPECT_EQ(twice, 0u);
+  EXPECT_GT(drained, 0u);
 }
 
 }  // namespace
