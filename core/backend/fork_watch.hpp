@@ -10,8 +10,9 @@
 namespace tenure {
 
 /// In which order locks are taken ahead of a fork: as everywhere, whoever calls before who is called.
-enum class ForkRank : std::uint8_t { kRuntime, kPool, kCheckedBackend, kBackend };
-inline constexpr std::size_t kForkRanks = 4;
+/// Pools that evict lease pinned memory with their own lock held.
+enum class ForkRank : std::uint8_t { kRuntime, kPool, kPinnedPool, kCheckedBackend, kBackend };
+inline constexpr std::size_t kForkRanks = 5;
 
 struct ForkSteps {
   std::function<void()> before;     // takes what must be at rest

@@ -54,7 +54,7 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
   if (options.plans) {
     planning_ = std::make_unique<Planning>();
   }
-  fork_watch_.emplace(ForkRank::kPool,
+  fork_watch_.emplace(kind == MemoryKind::kPinned ? ForkRank::kPinnedPool : ForkRank::kPool,
                       ForkSteps{[this] {
                                   core_->mutex.lock();
                                   file_recent();  // so that what is to be found was not looked at

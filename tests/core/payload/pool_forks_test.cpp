@@ -189,5 +189,37 @@ TEST(PoolForksOfADevice, FindWhatWasHandedBackOfEvictablePayloads) {
             "well");
 }
 
+// Who evicts takes the pinned pool's lock with the device pool's held; a fork takes both, in that order,
+// though the pinned pool is the younger.
+TEST(PoolForksOfADevice, WaitForNoEvictionThatWaitsForThem) {
+  SimulatedDevice device{testing::device_of(Bytes{64u << 20})};
+  PayloadPool pool{device, MemoryKind::kDevice};
+  PayloadPool pinned{device, MemoryKind::kPinned};
+  PayloadBlock& block =
+      *value_or_throw(pool.lease_evictable(Bytes{8u << 20}, StreamId::kDefault, SiteId{1},
+                                           Effort::kGrow, ClientId::kNone))
+           .detach();
+  PayloadLease lease(block);
+  std::atomic<bool> over{false};
+  std::atomic<std::uint64_t> evictions{0};
+  std::thread evicting([&] {
+    while (!over) {
+      evictions += pool.evict(Bytes{8u << 20}, &pinned).gained.is_zero() ? 0 : 1;
+      device.advance_until_idle();
+      EXPECT_TRUE(pool.use(block, StreamId::kDefault, Effort::kGrow).ok());
+      device.advance_until_idle();
+    }
+  });
+  while (evictions == 0) std::this_thread::yield();
+
+  for (int k = 0; k < 200; ++k) {
+    ASSERT_EQ(in_child([] { return 0; }), "well") << "fork " << k;
+  }
+
+  over = true;
+  evicting.join();
+  EXPECT_GT(evictions, 1u);
+}
+
 }  // namespace
 }  // namespace tenure
