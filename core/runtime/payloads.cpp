@@ -143,9 +143,9 @@ Result<PayloadUse> RuntimeState::use(MutatorState* self, PayloadBlock& block, St
   if (!block.is(BlockState::kEvictable)) {
     return use_plain(pool, block, stream);
   }
-  Result<PayloadUse> used = pool.use(block, stream, Effort::kGrow);
-  if (used || !is_scarcity(used.failure())) {
-    return used;
+  Result<PayloadUse> used = pool.use(block, stream, is_child() ? Effort::kWait : Effort::kGrow);
+  if (used || is_child() || !is_scarcity(used.failure())) {
+    return used;  // nobody collects in a child, as in `lease`
   }
   const auto retry = [&](Effort effort) -> Result<void> {
     Result<PayloadUse> again = pool.use(block, stream, effort);

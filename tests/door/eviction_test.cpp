@@ -8,6 +8,7 @@
 #include "core/runtime/state.hpp"
 #include "host/simulated_device.hpp"
 #include "tenure/tensor.hpp"
+#include "tests/support/child.hpp"
 #include "tests/support/filled_payloads.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
@@ -248,6 +249,25 @@ TEST_F(EvictionTest, DeadTensorsThatAreEvictedGoBack) {
   EXPECT_EQ(device_pool().evicted_payloads, 0u);
   EXPECT_EQ(device_pool().live, 0_B);
   EXPECT_EQ(pool_of(MemoryKind::kPinned).live, 0_B);
+}
+
+// A child has none of the threads that a collection needs, and moves nothing for anybody's sake.
+TEST_F(EvictionTest, RefusesAUseThatWouldHaveToClimbInTheChildOfAFork) {
+  std::vector<Local<Tensor>> layers;
+  for (std::uint64_t k = 0; k < 12; ++k) {
+    layers.push_back(value_or_throw(make_layer(true)));
+    step(layers.back(), StreamId::kDefault, k * 1000, true);
+  }
+  ASSERT_GT(device_pool().evicted_payloads, 0u);
+
+  EXPECT_EQ(in_child([&] {
+              const Result<PayloadUse> used = use(*mutator, layers.front(), StreamId::kDefault);
+              if (used.ok()) return 1;
+              return used.failure().code == ErrorCode::kOutOfMemory ? 0 : 2;
+            }),
+            "well");
+
+  EXPECT_TRUE(use(*mutator, layers.front(), StreamId::kDefault).ok());
 }
 
 }  // namespace
