@@ -39,14 +39,17 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
                                               std::string(to_string(kind)) + " memory" +
                                               (traits.note.empty() ? "" : ": " + traits.note)};
   }
+  // Why made without the lock, though another thread may be quicker: a pool is made known to forks, and a
+  // fork under way has that list for itself and waits for this lock.
+  auto made = std::make_unique<PayloadPool>(
+      *backend_, kind,
+      PoolOptions{.budget = config_.payload_budget,
+                  .checked = checked_,
+                  .plans = config_.plan_payloads != PayloadPlans::kOff && checked_ == nullptr});
   const std::scoped_lock lock(pools_mutex_);
   std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
   if (owned == nullptr) {
-    owned = std::make_unique<PayloadPool>(
-        *backend_, kind,
-        PoolOptions{.budget = config_.payload_budget,
-                    .checked = checked_,
-                    .plans = config_.plan_payloads != PayloadPlans::kOff && checked_ == nullptr});
+    owned = std::move(made);
     place.store(owned.get(), std::memory_order_release);
   }
   return owned.get();

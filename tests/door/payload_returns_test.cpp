@@ -97,6 +97,26 @@ TEST_F(PayloadReturns, ComeFromTheChildOfAForkThatGoesOnLeasing) {
   other.join();
 }
 
+TEST_F(PayloadReturns, ForkWhileThePoolsOfOtherRuntimesAreMade) {
+  std::atomic<bool> over{false};
+  std::atomic<int> made{0};
+  std::thread other([&] {
+    while (!over) {
+      Runtime another = value_or_throw(Runtime::open({.device = "host"}));
+      (void)lease(another, Bytes{5000});
+      ++made;
+    }
+  });
+  while (made == 0) std::this_thread::yield();
+
+  for (int k = 0; k < 100 || made < 20; ++k) {
+    ASSERT_EQ(in_child([] { return 0; }), "well") << "fork " << k;
+  }
+
+  over = true;
+  other.join();
+}
+
 TEST_F(PayloadReturns, LetTheChildOfAForkEndItsRuntime) {
   value_or_throw(runtime.collect(Collect::kFull));
   EXPECT_EQ(in_child([&] {
