@@ -83,6 +83,7 @@ TEST_F(TilingTest, SplitsAndJoinsBlocksInPlace) {
 
 TEST_F(TilingTest, ChangesNothingWhereTheBackendRefuses) {
   device.fail(BackendCall::kMap, 1);
+  device.fail(BackendCall::kMap, 2);  // it is asked a second time
 
   EXPECT_FALSE(tiling.map(only_block(), only_block().data, kPiece.count()).ok());
 
