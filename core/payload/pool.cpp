@@ -188,6 +188,9 @@ PayloadBlock* PayloadPool::take_at_hand(std::uint64_t size, StreamId stream, Sit
 // size. Why not all wait: holes are joined later then, and one of 25 traces takes 0.5 % more memory.
 PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock&) {
   core_->returned.take_all([&](PayloadBlock& block) {
+    if (block.is(BlockState::kInert)) [[unlikely]] {
+      return;  // the pool closed before
+    }
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= Bytes{block.asked};
@@ -340,25 +343,24 @@ void PayloadPool::cut(PayloadBlock& block, std::uint64_t size) {
   shelve(rest);
 }
 
-// Leases that are out go on without their bytes. Gives how many became so.
+// Leases that are out go on without their bytes. Gives how many blocks are so; a block in the middle of
+// being handed back is not among them.
 std::uint64_t PayloadPool::make_inert() {
   std::uint64_t inert = 0;
   core_->slab.for_each([&](PayloadBlock& block) {
-    // Why first the holder: the lease may be given up as soon as it is inert.
-    core_->holders.fetch_add(1, std::memory_order_relaxed);
     const auto becomes_inert = [&](BlockState leased) {
       return block.state.compare_exchange_strong(leased, BlockState::kInert,
                                                  std::memory_order_acq_rel);
     };
-    if (becomes_inert(core_->guard == nullptr ? BlockState::kLeased : BlockState::kGuarded) ||
-        becomes_inert(BlockState::kEvictable)) {
+    const bool became =
+        becomes_inert(core_->guard == nullptr ? BlockState::kLeased : BlockState::kGuarded) ||
+        becomes_inert(BlockState::kEvictable);
+    if (became && core_->guard != nullptr) {
+      core_->guard->abandon(block);
+    }
+    if (became || block.is(BlockState::kInert)) {
       ++inert;
       end_uses(block);
-      if (core_->guard != nullptr) {
-        core_->guard->abandon(block);
-      }
-    } else {
-      core_->let_go();
     }
   });
   return inert;
@@ -372,13 +374,19 @@ std::uint64_t PayloadPool::close() {
   core_->is_caching.store(false, std::memory_order_release);
   drain_all(lock);
   dissolve_plan();
+  // Why first the holders: a lease may be given up as soon as it is inert.
+  const std::uint64_t out = counts_.live_blocks;
+  core_->holders.fetch_add(out, std::memory_order_relaxed);
+  core_->is_closed.store(true, std::memory_order_seq_cst);
+  drain_all(lock);
   std::uint64_t inert = make_inert();
   while (counts_.live_blocks > inert) {
     // Somebody is in the middle of handing back, or of a lease out of a cache.
     std::this_thread::yield();
     drain_all(lock);
-    inert += make_inert();
+    inert = make_inert();
   }
+  core_->holders.fetch_sub(out - inert, std::memory_order_relaxed);
   empty_quarantine();
   Result<void> idle = epochs_.wait_for_all();
   if (!idle && idle.failure().code != ErrorCode::kDeviceLost) {

@@ -29,14 +29,16 @@ struct PoolCore {
   /// Whether threads keep blocks. Each lease and return looks at it, so that it lies on a line which is
   /// seldom written.
   alignas(64) std::atomic<bool> is_caching{false};
+  /// The pool closed, or is about to: blocks that come back are inert.
+  std::atomic<bool> is_closed{false};
   std::unique_ptr<ThreadCaches>
       caches;                 // null until threads first kept blocks, and there from then on
   RemoteFreeList guarded;     // what was handed back of a pool with a guard
   RemoteFreeList evictables;  // what was handed back of evictable payloads
   std::unique_ptr<PayloadGuard> guard;  // null but in a checked runtime; set before any lease
 
-  /// After the pool closed: leases still out, plus one while the pool itself is there. Whoever
-  /// takes it to 0 deletes the core.
+  /// After the pool closed: leases still out, plus one while the pool itself is there; a few more while
+  /// it closes. Whoever takes it to 0 deletes the core.
   std::atomic<std::uint64_t> holders{1};
 
   /// In the child of a fork, with the lock taken: what other threads were about to put in a list, and

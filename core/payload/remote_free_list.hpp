@@ -32,8 +32,10 @@ class alignas(64) RemoteFreeList {
   [[nodiscard]] PayloadBlock* announce(PayloadBlock& block) noexcept {
     block.link.store(&block, std::memory_order_relaxed);
     // Why release: whoever takes the block must see what its last owner wrote to it. The exchanges
-    // of later puts go on from this one's, so that taking the head is enough to see all of them.
-    return head_.exchange(&block, std::memory_order_release);
+    // of later puts go on from this one's, so that taking the head is enough to see all of them. Why
+    // in one order with all such: whoever does not see a flag that was set before a `take_all` is
+    // found by it.
+    return head_.exchange(&block, std::memory_order_seq_cst);
   }
   static void link(PayloadBlock& block, PayloadBlock* before) noexcept {
     // Why release: it is the last that a putter does with the block, which may end soon after.
@@ -46,7 +48,7 @@ class alignas(64) RemoteFreeList {
   void take_all(Visit visit) {
     // Why a load first: an empty list is the common case of a pool that many lease from, and a
     // load leaves the line shared.
-    if (head_.load(std::memory_order_relaxed) != nullptr) {
+    if (head_.load(std::memory_order_seq_cst) != nullptr) {
       walk(head_.exchange(nullptr, std::memory_order_acquire), visit);
     }
     if (aside_ != nullptr) [[unlikely]] {

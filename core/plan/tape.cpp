@@ -7,42 +7,38 @@ namespace tenure {
 namespace {
 
 constexpr std::size_t kFirstRows = std::size_t{1} << 10;
-constexpr std::size_t kMostRows = std::size_t{1} << 18;  // 6 MiB; longer iterations are not planned
-constexpr std::size_t kContexts = std::size_t{1} << 12;
 
 }  // namespace
 
-Tape::Tape() : rows_(kFirstRows), met_(kContexts) {}
+Tape::Tape() : rows_(kFirstRows), mask_(kFirstRows - 1), met_(kContexts) {}
 
 void Tape::make_room() {
-  if (rows_.size() == kMostRows) {
-    ++oldest_;
-    return;
-  }
   std::vector<Row> larger(2 * rows_.size());
   for (std::uint64_t lease = oldest_; lease + 1 < next_; ++lease) {
     larger[lease & (larger.size() - 1)] = row(lease);
   }
   rows_ = std::move(larger);
+  mask_ = rows_.size() - 1;
 }
 
 void Tape::compare(std::uint64_t now, std::uint64_t key) {
+  has_candidates_ = false;
   for (Candidate& candidate : candidates_) {
     if (candidate.period == 0) {
       continue;
     }
     if (key_before(now, candidate.period) != key) {
       candidate = {};
-    } else if (++candidate.run % candidate.period == 0 &&
-               now + 1 >= oldest_ + 2 * candidate.period && found_.leases < candidate.period) {
-      found_ = {.first = now + 1 - 2 * candidate.period, .leases = candidate.period};
+      continue;
+    }
+    has_candidates_ = true;
+    if (--candidate.left == 0) {
+      candidate.left = candidate.period;
+      if (now + 1 >= oldest_ + 2 * candidate.period && found_.leases < candidate.period) {
+        found_ = {.first = now + 1 - 2 * candidate.period, .leases = candidate.period};
+      }
     }
   }
-  Met& met = met_[(context_ >> 32) % kContexts];
-  if (met.context == context_ && now - met.lease >= least_period_) {
-    add_candidate(now - met.lease);
-  }
-  met = {context_, now};
 }
 
 void Tape::add_candidate(std::uint64_t period) {
@@ -54,7 +50,8 @@ void Tape::add_candidate(std::uint64_t period) {
     free = candidate.period == 0 ? &candidate : free;
   }
   if (free != nullptr) {
-    *free = {.period = period};
+    *free = {.period = period, .left = period};
+    has_candidates_ = true;
   }
 }
 
@@ -84,8 +81,8 @@ std::optional<Iteration> Tape::take() {
   for (std::uint64_t lease = found.first; lease < found.first + found.leases; ++lease) {
     const Row& of = row(lease);
     iteration.keys.push_back(of.key);
-    iteration.bytes.push_back(of.bytes);
-    iteration.lives.push_back(of.life > found.leases ? 0 : of.life);
+    iteration.bytes.push_back(of.bytes());
+    iteration.lives.push_back(of.life() > found.leases ? 0 : static_cast<std::uint32_t>(of.life()));
   }
   return iteration;
 }

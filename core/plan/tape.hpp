@@ -7,6 +7,7 @@
 // period has; or the pool was empty, as it was before, and what lies in between may come again.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -30,14 +31,28 @@ class Tape {
   /// A block was leased. Gives the lease's number.
   std::uint64_t lease(std::uint64_t key, std::uint64_t bytes) {
     const std::uint64_t now = next_++;
-    if (now - oldest_ == rows_.size()) [[unlikely]] {
-      make_room();
+    if (now - oldest_ > mask_) {
+      if (mask_ == kMostRows - 1) [[likely]] {
+        ++oldest_;
+      } else {
+        make_room();
+      }
     }
-    rows_[now & (rows_.size() - 1)] = {key, bytes, 0};
+    // Why ahead: handing back waits until what was stored before it has its line, and the tape is
+    // longer than a cache.
+    __builtin_prefetch(&rows_[(now + kAhead) & mask_], 1);
+    rows_[now & mask_] = {key, bytes};
     context_ = context_ * kBase + key - key_before(now, kContext) * kBaseToContext;
     episode_hash_ = episode_hash_ * kBase + key;
     if (is_looking_) {
-      compare(now, key);
+      if (has_candidates_) {
+        compare(now, key);
+      }
+      Met& met = met_[(context_ >> 32) % kContexts];
+      if (met.context == context_ && now - met.lease >= least_period_) [[unlikely]] {
+        add_candidate(now - met.lease);
+      }
+      met = {context_, now};
     }
     return now;
   }
@@ -45,7 +60,7 @@ class Tape {
   /// The block of that lease was handed back.
   void give_back(std::uint64_t lease) {
     if (lease >= oldest_) {
-      rows_[lease & (rows_.size() - 1)].life = static_cast<std::uint32_t>(next_ - lease);
+      rows_[lease & mask_].set_life(next_ - lease);
     }
   }
 
@@ -53,7 +68,7 @@ class Tape {
   void abandon() {
     oldest_ = ++next_;
     context_ = 0;
-    candidates_ = {};
+    forget_candidates();
     found_ = {};
     episode_ = next_;
     episode_hash_ = 0;
@@ -67,7 +82,7 @@ class Tape {
   /// Whether periods are looked for.
   void look(bool wanted) {
     is_looking_ = wanted;
-    candidates_ = {};
+    forget_candidates();
   }
   /// Only periods longer than so many leases are found from now on.
   void ignore_up_to(std::uint64_t period) { least_period_ = period + 1; }
@@ -101,15 +116,39 @@ class Tape {
     return power;
   }();
 
-  struct Row {
+  static constexpr std::size_t kContexts = std::size_t{1} << 12;
+  static constexpr std::uint64_t kMostRows = std::uint64_t{1} << 18;  // 4 MiB; longer iterations
+                                                                      // are not planned
+
+  static constexpr std::uint64_t kAhead = 32;  // rows
+
+  // Two words: a program's tape goes round in the cache. No life is longer than the tape.
+  class Row {
+   public:
+    Row() = default;
+    Row(std::uint64_t of, std::uint64_t bytes) : key(of), extent_(bytes) {}
+
+    void set_life(std::uint64_t leases) {
+      extent_ = bytes() | std::min(leases, kMostRows - 1) << kBytesBits;
+    }
+    [[nodiscard]] std::uint64_t bytes() const { return extent_ & kBytes; }
+    [[nodiscard]] std::uint64_t life() const { return extent_ >> kBytesBits; }  // 0: goes on
+
     std::uint64_t key = 0;
-    std::uint64_t bytes = 0;
-    std::uint32_t life = 0;  // 0: not handed back
+
+   private:
+    static constexpr std::uint32_t kBytesBits = 46;  // a pool counts to 2^45
+    static constexpr std::uint64_t kBytes = (std::uint64_t{1} << kBytesBits) - 1;
+    static_assert(kMostRows - 1 <= ~std::uint64_t{0} >> kBytesBits);
+
+    std::uint64_t extent_ = 0;
   };
-  // A period that the last `run` leases had.
+  static_assert(sizeof(Row) == 16);
+
+  // A period that the last leases had. `left`: leases until they will be another whole period.
   struct Candidate {
     std::uint64_t period = 0;  // 0: none
-    std::uint64_t run = 0;
+    std::uint64_t left = 0;
   };
   struct Met {
     std::uint64_t context = 0;
@@ -121,22 +160,26 @@ class Tape {
     bool from_empty = false;
   };
 
-  [[nodiscard]] const Row& row(std::uint64_t lease) const {
-    return rows_[lease & (rows_.size() - 1)];
-  }
+  [[nodiscard]] const Row& row(std::uint64_t lease) const { return rows_[lease & mask_]; }
   [[nodiscard]] std::uint64_t key_before(std::uint64_t now, std::uint64_t distance) const {
     return now >= oldest_ + distance ? row(now - distance).key : 0;
+  }
+  void forget_candidates() {
+    candidates_ = {};
+    has_candidates_ = false;
   }
   void make_room();
   void compare(std::uint64_t now, std::uint64_t key);
   void add_candidate(std::uint64_t period);
 
-  std::vector<Row> rows_;  // a ring; a power of two
+  std::vector<Row> rows_;   // a ring; a power of two
+  std::uint64_t mask_ = 0;  // of a lease's place in it
   std::uint64_t next_ = 0;
   std::uint64_t oldest_ = 0;  // lease that is still known
   std::uint64_t context_ = 0;
   std::vector<Met> met_;  // where a context was met last, by its hash
   std::array<Candidate, 4> candidates_{};
+  bool has_candidates_ = false;
   std::uint64_t least_period_ = kLeastPeriod;
   bool is_looking_ = true;
   Found found_;
