@@ -2,7 +2,8 @@
 // runtime, against an oracle that counts what nobody could do without.
 //
 // Blocks of one size come first: then every free block serves every request, on any stream behind a
-// wait, and what is mapped at the most can be told to the block. TENURE_TEST_STEPS sets the steps.
+// wait, and what is mapped at the most can be told to the block. With many sizes, in one order, a plain
+// best fit is the measure. TENURE_TEST_STEPS sets the steps.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "tests/core/payload/pool_fixture.hpp"
+#include "tests/support/best_fit_oracle.hpp"
 #include "tests/support/checked_fixture.hpp"
 
 namespace tenure {
@@ -46,7 +48,13 @@ class Oracle {
 struct Tenant {
   PayloadLease lease;
   StreamId home = StreamId::kDefault;
+  std::uint64_t place = 0;  // in a plain best fit
 };
+
+// A block of the pool for so many bytes, redzones and all.
+std::uint64_t whole_for(Bytes size) {
+  return round_up(PayloadGuard::whole_for(size), Bytes{kBlockStep}).count();
+}
 
 // One walker: takes, uses, gives, records, waits, and lets time pass.
 class Walk {
@@ -55,6 +63,7 @@ class Walk {
     std::uint64_t seed = 1;
     std::uint64_t block = 0;  // bytes of each; 0: of many sizes
     std::size_t most = 64;    // leased at the same time
+    bool fits = false;        // has a plain best fit beside it
   };
 
   Walk(SimulatedDevice& device, CheckedBackend& checked, PayloadPool& pool,
@@ -79,6 +88,7 @@ class Walk {
   }
 
   [[nodiscard]] const Oracle& oracle() const { return oracle_; }
+  [[nodiscard]] const testing::BestFitOracle& best_fit() const { return best_fit_; }
   [[nodiscard]] std::uint64_t refusals() const { return refusals_; }
   [[nodiscard]] std::size_t leased() const { return tenants_.size(); }
 
@@ -102,13 +112,17 @@ class Walk {
       return;
     }
     oracle_.take(size.count());
-    tenants_.push_back({std::move(*lease), stream});
+    const std::uint64_t place = options_.fits ? best_fit_.take(whole_for(size)) : 0;
+    tenants_.push_back({std::move(*lease), stream, place});
     work(tenants_.back(), stream);
   }
   void give() {
     if (tenants_.empty()) return;
     std::swap(tenants_[below(tenants_.size())], tenants_.back());
     oracle_.give(tenants_.back().lease.size().count());
+    if (options_.fits) {
+      best_fit_.give(tenants_.back().place, whole_for(tenants_.back().lease.size()));
+    }
     tenants_.pop_back();
   }
   void use() {
@@ -150,6 +164,7 @@ class Walk {
   std::mt19937_64 random_;
   std::vector<Tenant> tenants_;
   Oracle oracle_;
+  testing::BestFitOracle best_fit_;
   std::uint64_t refusals_ = 0;
 };
 
@@ -222,6 +237,30 @@ TEST_F(PoolInterleavings, OfBlocksOfOneSizeMapNoMoreThanIsLeasedAtTheMost) {
     EXPECT_LE(statistics.peak_reserved.count(), most_needed + kHalfPiece);
     EXPECT_EQ(walk.refusals(), 0u);
     EXPECT_GT(statistics.device_waits, 100u);
+    expect_end();
+  }
+}
+
+// In one order everything that came back is free for the next. Among several the pool prefers a stream's
+// own memory to an order between streams, and may map more than a fit that knows of none.
+TEST_F(PoolInterleavings, OfManySizesInOneOrderMapNoMoreThanAPlainBestFitAndAPiece) {
+  constexpr std::uint64_t kPiece = std::uint64_t{2} << 20;
+  for (const std::uint64_t seed : {7u, 8u, 9u, 10u}) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    open(Bytes{1u << 30}, 1, seed % 2 == 0);
+    Walk walk(*device_, *checked_, *pool_, streams_,
+              {.seed = seed, .most = 50 + (seed - 6) * 100, .fits = true});
+    for (std::uint64_t i = 0; i < steps() / 8; ++i) {
+      walk.step();
+      ASSERT_FALSE(HasFatalFailure()) << "step " << i;
+      if (i % 65'536 == 0) expect_sound();
+    }
+    walk.end();
+    const PoolStatistics statistics = pool_->statistics();
+    EXPECT_LE(statistics.peak_reserved,
+              round_up(Bytes{walk.best_fit().peak()}, Bytes{kPiece}) + Bytes{kPiece});
+    EXPECT_EQ(statistics.peak_live.count(), walk.oracle().peak());
+    EXPECT_EQ(walk.refusals(), 0u);
     expect_end();
   }
 }
