@@ -22,6 +22,15 @@ struct Exploration {
   std::vector<std::string> trace{};  // the steps that lead to it
 };
 
+/// The fault and the way to it, in words.
+[[nodiscard]] inline std::string story(const Exploration& result) {
+  std::string text = result.fault + ", after " + std::to_string(result.trace.size()) + " steps:\n";
+  for (const std::string& step : result.trace) {
+    text += "  " + step + "\n";
+  }
+  return text;
+}
+
 /// The states met, each once, by number.
 template <class State>
 class StateTable {

@@ -10,14 +10,6 @@
 namespace tenure::model {
 namespace {
 
-std::string story(const Exploration& result) {
-  std::string text = result.fault + ", after " + std::to_string(result.trace.size()) + " steps:\n";
-  for (const std::string& step : result.trace) {
-    text += "  " + step + "\n";
-  }
-  return text;
-}
-
 void expect_sound(const MarkingModel& model) {
   const Exploration result = explore(model);
 
