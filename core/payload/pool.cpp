@@ -100,21 +100,28 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
     block = take_kept(rounded(size), stream, lock);
   }
   if (block == nullptr) [[unlikely]] {
-    Result<PayloadBlock*> taken = take_with_effort(rounded(size), stream, effort);
-    if (!taken && planning_ != nullptr && planning_->followed != nullptr) {
-      leave_plan();  // what it holds and does not use is needed
-      taken = take_own(rounded(size), stream);
-      if (*taken == nullptr) {
-        taken = take_with_effort(rounded(size), stream, effort);
-      }
-    }
+    const Result<PayloadBlock*> taken = take_or_refuse(rounded(size), stream, effort);
     if (!taken) {
-      ++counts_.refusals;
       return taken.failure();
     }
     block = *taken;
   }
   return block == nullptr ? PayloadLease() : hand_out(*block, size, stream, site, client);
+}
+
+// With all effort; what a plan holds and does not use is needed before anything is refused.
+Result<PayloadBlock*> PayloadPool::take_or_refuse(std::uint64_t size, StreamId stream,
+                                                  Effort effort) {
+  Result<PayloadBlock*> taken = take_with_effort(size, stream, effort);
+  if (!taken && planning_ != nullptr && planning_->followed != nullptr) {
+    leave_plan();
+    taken = take_own(size, stream);
+    if (*taken == nullptr) {
+      taken = take_with_effort(size, stream, effort);
+    }
+  }
+  counts_.refusals += taken ? 0 : 1;
+  return taken;
 }
 
 PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, ClientId client) {

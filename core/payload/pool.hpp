@@ -230,6 +230,8 @@ class PayloadPool {
     }
   }
   [[nodiscard]] PayloadBlock* take_own(std::uint64_t size, StreamId stream);
+  [[nodiscard]] Result<PayloadBlock*> take_or_refuse(std::uint64_t size, StreamId stream,
+                                                     Effort effort);
   PayloadLease count_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
                          ClientId client);
   PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,

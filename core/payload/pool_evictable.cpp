@@ -31,14 +31,8 @@ Result<PayloadLease> PayloadPool::lease_evictable(Bytes size, StreamId stream, S
   const std::uint64_t rounded = round_up(size, Bytes{kBlockStep}).count();
   PayloadBlock* block = take_own(rounded, stream);
   if (block == nullptr) {
-    Result<PayloadBlock*> taken = take_with_effort(rounded, stream, effort);
-    if (!taken && planning_ != nullptr && planning_->followed != nullptr) {
-      leave_plan();  // what it holds and does not use is needed
-      taken = take_own(rounded, stream);
-      taken = *taken == nullptr ? take_with_effort(rounded, stream, effort) : taken;
-    }
+    const Result<PayloadBlock*> taken = take_or_refuse(rounded, stream, effort);
     if (!taken) {
-      ++counts_.refusals;
       return taken.failure();
     }
     block = *taken;
