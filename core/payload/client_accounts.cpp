@@ -51,6 +51,7 @@ ClientStatistics ClientAccounts::of(ClientId client) const {
   ClientStatistics statistics;
   statistics.client = client;
   if (const Row* const account = find(client)) {
+    statistics.name = account->name;
     statistics.limits = account->limits;
     statistics.live = account->live;
     statistics.peak_live = account->peak;

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tenure/payload.hpp"
@@ -13,7 +15,11 @@ namespace tenure {
 
 class ClientAccounts {
  public:
-  void set_limits(ClientId client, const ClientLimits& limits) { row(client).limits = limits; }
+  /// name     for refusals
+  void set_limits(ClientId client, std::string_view name, const ClientLimits& limits) {
+    row(client).name = name;
+    row(client).limits = limits;
+  }
 
   /// Whether `client` may hold `size` more. A refusal is counted by `refuse`.
   [[nodiscard]] bool admits(ClientId client, Bytes size) const;
@@ -42,6 +48,7 @@ class ClientAccounts {
 
  private:
   struct Row {
+    std::string name;  // empty until it has limits
     ClientLimits limits;
     Bytes live{};
     Bytes peak{};

@@ -168,9 +168,9 @@ bool PayloadPool::is_over(ClientId client, Bytes size, const Lock& lock) {
   return true;
 }
 
-void PayloadPool::limit_client(ClientId client, const ClientLimits& limits) {
+void PayloadPool::limit_client(ClientId client, std::string_view name, const ClientLimits& limits) {
   const Lock lock(core_->mutex);
-  clients_.set_limits(client, limits);
+  clients_.set_limits(client, name, limits);
 }
 
 bool PayloadPool::take_passed(ClientId client) {

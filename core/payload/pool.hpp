@@ -133,7 +133,7 @@ class PayloadPool {
   }
 
   /// How much a client may hold, and whether it passed its soft limit since that was last asked.
-  void limit_client(ClientId client, const ClientLimits& limits);
+  void limit_client(ClientId client, std::string_view name, const ClientLimits& limits);
   [[nodiscard]] bool take_passed(ClientId client);
 
   /// Gives memory back until it is at least so much, or no whole idle piece is left. Addresses stay.

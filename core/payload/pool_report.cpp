@@ -85,11 +85,10 @@ Error PayloadPool::refusal(ErrorCode code, std::uint64_t size, const std::string
 Error PayloadPool::client_refusal(ClientId client, Bytes size) const {
   const ClientStatistics account = clients_.of(client);
   return Error{ErrorCode::kOverBudget,
-               "client " + std::to_string(static_cast<std::uint32_t>(client)) + " may hold " +
-                   to_string(account.limits.hard) + " of the " + std::string(to_string(kind_)) +
-                   " pool on " + counts_.backend + " and holds " + to_string(account.live) +
-                   ": it cannot lease " + to_string(size) +
-                   "; hand something of it back, or raise its limit"};
+               "client \"" + account.name + "\" may hold " + to_string(account.limits.hard) +
+                   " of the " + std::string(to_string(kind_)) + " pool on " + counts_.backend +
+                   " and holds " + to_string(account.live) + ": it cannot lease " +
+                   to_string(size) + "; hand something of it back, or raise its limit"};
 }
 
 // "site 12 (40 GiB in 8 blocks), site 3 (20 GiB in 1 block)": the largest few.

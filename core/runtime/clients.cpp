@@ -42,7 +42,11 @@ Result<void> RuntimeState::limit_client(ClientId client, MemoryKind kind,
   if (!found) {
     return found.failure();
   }
-  (*found)->limit_client(client, limits);
+  const std::string name = [&] {
+    const std::scoped_lock lock(clients_mutex_);
+    return clients_[static_cast<std::size_t>(client) - 1];
+  }();
+  (*found)->limit_client(client, name, limits);
   return {};
 }
 

@@ -71,7 +71,7 @@ TEST_F(Clients, ThatAreLimitedAreRefusedWithFiguresAndOthersAreNot) {
 
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.failure().code, ErrorCode::kOverBudget);
-  EXPECT_NE(refused.failure().message.find("may hold 10 MiB"), std::string::npos)
+  EXPECT_NE(refused.failure().message.find("client \"torch\" may hold 10 MiB"), std::string::npos)
       << refused.failure().message;
   EXPECT_NE(refused.failure().message.find("holds 8 MiB"), std::string::npos);
   EXPECT_GE(of(torch).refusals, 1u);

@@ -139,7 +139,7 @@ TEST_F(PoolCaches, KeepNothingOfAClientThatHasLimits) {
   const ClientId client{1};
   std::vector<PayloadLease> held = some();
   begin_caches(pool);
-  pool.limit_client(client, {.hard = kSize});
+  pool.limit_client(client, "torch", {.hard = kSize});
   PayloadLease own =
       value_or_throw(pool.lease(kSize, StreamId::kDefault, SiteId{1}, Effort::kGrow, client));
   own.release();
