@@ -68,16 +68,6 @@ const ElementRow* row_of(const nb::dlpack::dtype& type) {
   return found == kElements.end() ? nullptr : &*found;
 }
 
-MemoryKind kind_of(std::string_view name) {
-  const auto found = std::find_if(kKinds.begin(), kKinds.end(),
-                                  [&](MemoryKind kind) { return to_string(kind) == name; });
-  if (found == kKinds.end()) {
-    refuse("there is no kind of memory \"" + std::string(name) +
-           "\"; there are host, pinned, unified and device");
-  }
-  return *found;
-}
-
 // A simulated device's memory, and what a host gives instead of a device's, is the computer's.
 int device_type(Collector& collector, MemoryKind kind) {
   const Statistics statistics =
@@ -269,6 +259,16 @@ std::string element_name(const TensorObject& tensor) {
 }
 
 }  // namespace
+
+MemoryKind kind_of(std::string_view name) {
+  const auto found = std::find_if(kKinds.begin(), kKinds.end(),
+                                  [&](MemoryKind kind) { return to_string(kind) == name; });
+  if (found == kKinds.end()) {
+    refuse("there is no kind of memory \"" + std::string(name) +
+           "\"; there are host, pinned, unified and device");
+  }
+  return *found;
+}
 
 nb::object wrap(Collector& collector, Handle<AnyObject> handle) {
   if (!handle) {

@@ -117,6 +117,7 @@ class Collector {
     }
   }
 
+  [[nodiscard]] Runtime& runtime() { return facade_->runtime(); }
   [[nodiscard]] SharedMutator& mutator() { return facade_->mutator(); }
   [[nodiscard]] const GcConfiguration& configuration() const { return facade_->configuration(); }
   /// Bytes from which on data lie in a payload.

@@ -169,6 +169,7 @@ void bind_collector(nb::module_& module) {
   nb::class_<Collector> type(module, "Collector", nb::is_weak_referenceable(),
                              nb::type_slots(collector_slots()));
   bind_allocation(type);
+  bind_plugins(module, type);
   type.def(nb::init<const GcConfiguration&>())
       .def("collect", collect, nb::arg("generation").none())
       .def("statistics",

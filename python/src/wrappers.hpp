@@ -109,6 +109,10 @@ void bind_objects(nb::module_& module);
 /// `allocate`, as a method that nanobind does not know.
 [[nodiscard]] PyType_Slot* collector_slots();
 void bind_allocation(nb::class_<Collector>& type);
+void bind_plugins(nb::module_& module, nb::class_<Collector>& type);
+
+/// errors  throws Failure (kBadArgument): no kind of memory is called so
+[[nodiscard]] MemoryKind kind_of(std::string_view name);
 void bind_tensors(nb::module_& module);
 
 }  // namespace tenure::python

@@ -15,6 +15,7 @@ import atexit
 import collections.abc
 import dataclasses
 import os
+import threading
 import weakref
 
 from . import _native
@@ -22,9 +23,9 @@ from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, Tensor,
                       WeakReference)
 
 __version__ = _native.__version__
-__all__ = ["Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration", "GCMode",
-           "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
-           "ShutdownReport", "Tensor", "WeakReference"]
+__all__ = ["ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration",
+           "GCMode", "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
+           "PoolStats", "ShutdownReport", "Tensor", "WeakReference", "shared_collector"]
 
 
 @dataclasses.dataclass
@@ -79,6 +80,32 @@ class GCStats:
     total_objects: int
     objects_by_type: dict[str, int]
     objects_by_generation: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolStats:
+    """One pool at one moment. Live is what was asked for, reserved what is mapped for it."""
+    memory: str
+    backend: str
+    live_bytes: int
+    peak_live_bytes: int
+    reserved_bytes: int
+    peak_reserved_bytes: int
+    live_blocks: int
+    leases: int
+    returns: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ClientStats:
+    """What one client holds of one pool, as it was asked for. No limit is None."""
+    name: str
+    memory: str
+    live_bytes: int
+    peak_live_bytes: int
+    soft_limit_bytes: int | None
+    hard_limit_bytes: int | None
+    refusals: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +192,21 @@ class GarbageCollector(_native.Collector):
         """Sets what suits the named loads; several combine. ValueError names the known ones."""
         return [ConfigurationChange(*change) for change in super().optimize(list(names))]
 
+    def get_pools(self) -> list[PoolStats]:
+        """The pools of payload memory that are open."""
+        return [PoolStats(**pool) for pool in super().pools()]
+
+    def get_clients(self) -> list[ClientStats]:
+        """Who holds how much of which pool: the libraries that draw from it, by their names."""
+        return [ClientStats(**client) for client in super().clients()]
+
+    def limit_client(self, name: str, memory: str, soft_bytes: int | None = None,
+                     hard_bytes: int | None = None) -> None:
+        """How much of a kind of memory a client may hold from now on; None: as much as there is. Past
+        the hard limit it is refused, and nobody else; past the soft one callbacks are told. What it
+        holds already stays. Raises ValueError where soft lies above hard."""
+        super().limit_client(name, memory, soft_bytes, hard_bytes)
+
     def shutdown(self) -> ShutdownReport:
         """Calls all finalizers and releases everything; what Python holds is inert afterwards. Twice
         is as good as once."""
@@ -175,6 +217,20 @@ class GarbageCollector(_native.Collector):
 
     def __exit__(self, *raised: object) -> None:
         self.shutdown()
+
+
+_shared: GarbageCollector | None = None
+_sharing = threading.Lock()
+
+
+def shared_collector() -> GarbageCollector:
+    """The collector that plug-ins draw from unless they are given another: one a process, opened as
+    `GCConfiguration()` and the environment (TENURE_DEVICE, ...) say when it is first asked for."""
+    global _shared
+    with _sharing:
+        if _shared is None:
+            _shared = GarbageCollector()
+        return _shared
 
 
 _open: weakref.WeakSet = weakref.WeakSet()

@@ -116,6 +116,23 @@ TEST_F(AddressAllocators, TellThePoolOfEachStreamThatUsesTheBytes) {
   EXPECT_TRUE(allocator.release(bytes));
 }
 
+TEST_F(AddressAllocators, GoToOtherLibrariesAsTables) {
+  const AllocatorTable table = torch.table();
+  ASSERT_TRUE(runtime.limit_client(torch.client(), MemoryKind::kDevice, {.hard = 10_MiB}).ok());
+  const char* why = nullptr;
+
+  void* const bytes = table.allocate(table.self, 8 << 20, &why);
+  ASSERT_NE(bytes, nullptr);
+  EXPECT_EQ(table.allocate(table.self, 0, &why), nullptr);
+  EXPECT_EQ(why, nullptr);
+  EXPECT_EQ(table.allocate(table.self, 8 << 20, &why), nullptr);
+  ASSERT_NE(why, nullptr);
+  EXPECT_NE(std::string(why).find("\"torch\" may hold 10 MiB"), std::string::npos) << why;
+  EXPECT_EQ(table.release(table.self, bytes), 1);
+  EXPECT_EQ(table.release(table.self, bytes), 0);
+  EXPECT_EQ(table.release(table.self, nullptr), 1);
+}
+
 TEST_F(AddressAllocators, AreSharedByThreads) {
   std::vector<std::thread> threads;
   for (std::size_t thread = 0; thread < 4; ++thread) {

@@ -13,12 +13,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "tenure/payload.hpp"
+#include "tenure/plugins/allocator_table.hpp"
 #include "tenure/runtime.hpp"
 
 namespace tenure {
@@ -91,6 +94,16 @@ class AddressAllocator {
     return true;
   }
 
+  /// This allocator for another shared library. It must outlive what is done with the table.
+  [[nodiscard]] AllocatorTable table() {
+    return {.size = sizeof(AllocatorTable),
+            .self = this,
+            .allocate = allocate_by_table,
+            .release = [](void* self, void* address) -> int {
+              return static_cast<AddressAllocator*>(self)->release(address) ? 1 : 0;
+            }};
+  }
+
   /// All that were ever answered, and their bytes, as asked for.
   [[nodiscard]] std::uint64_t allocations() const {
     return allocations_.load(std::memory_order_relaxed);
@@ -111,6 +124,20 @@ class AddressAllocator {
     std::mutex mutex;
     Leases leases;  // guarded by mutex
   };
+  static void* allocate_by_table(void* self, std::size_t bytes, const char** why) {
+    thread_local std::string sentence;
+    try {
+      const Result<std::byte*> got = static_cast<AddressAllocator*>(self)->allocate(Bytes{bytes});
+      if (got) {
+        return *got;
+      }
+      sentence = got.failure().message;
+    } catch (const std::exception& thrown) {  // a callback's, or of the table's own memory
+      sentence.assign(thrown.what());
+    }
+    *why = sentence.c_str();
+    return nullptr;
+  }
   [[nodiscard]] Shard& shard_of(const void* address) {
     return shards_[(reinterpret_cast<std::uintptr_t>(address) >> kGranuleBits) % kShards];
   }
