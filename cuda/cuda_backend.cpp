@@ -319,6 +319,10 @@ Result<StreamId> CudaBackend::make_stream() {
   return scope ? streams_.make() : scope.failure();
 }
 
+Result<StreamId> CudaBackend::adopt_stream(void* native) {
+  return streams_.adopt(static_cast<cudaStream_t>(native));
+}
+
 bool CudaBackend::has_stream(StreamId stream) const { return streams_.has(stream); }
 
 Result<StreamEvent> CudaBackend::record(StreamId stream) {

@@ -59,6 +59,7 @@ class CudaBackend final : public Backend {
   [[nodiscard]] Result<std::byte*> allocate(MemoryKind kind, Bytes size) override;
   void deallocate(MemoryKind kind, std::byte* base, Bytes size) override;
   [[nodiscard]] Result<StreamId> make_stream() override;
+  [[nodiscard]] Result<StreamId> adopt_stream(void* native) override;
   [[nodiscard]] bool has_stream(StreamId stream) const override;
   [[nodiscard]] Result<StreamEvent> record(StreamId stream) override;
   [[nodiscard]] std::uint64_t reached(StreamId stream) override;

@@ -53,6 +53,22 @@ Result<StreamId> CudaStreams::make() {
   return static_cast<StreamId>(streams_.size() - 1);
 }
 
+Result<StreamId> CudaStreams::adopt(cudaStream_t native) {
+  if (native == cudaStreamPerThread) {
+    return Error{ErrorCode::kBadArgument,
+                 "cudaStreamPerThread cannot be known by a number: it is another stream on each "
+                 "thread; name a stream that was made"};
+  }
+  const std::scoped_lock lock(mutex_);
+  if (native == nullptr || native == cudaStreamLegacy) {
+    return StreamId::kDefault;
+  }
+  Stream& adopted = streams_.emplace_back();
+  adopted.native = native;
+  adopted.is_adopted = true;
+  return static_cast<StreamId>(streams_.size() - 1);
+}
+
 bool CudaStreams::has(StreamId stream) const {
   const std::scoped_lock lock(mutex_);
   return static_cast<std::size_t>(stream) < streams_.size();
@@ -190,7 +206,7 @@ void CudaStreams::close() {
   const std::scoped_lock lock(mutex_);
   for (Stream& stream : streams_) {
     stream.pending.clear();
-    if (stream.native != nullptr) {
+    if (stream.native != nullptr && !stream.is_adopted) {
       health_.insist("cudaStreamDestroy", [&] { return cudaStreamDestroy(stream.native); });
     }
   }

@@ -33,6 +33,10 @@ class CudaStreams {
   CudaStreams& operator=(const CudaStreams&) = delete;
 
   [[nodiscard]] Result<StreamId> make();
+  /// A stream of others', which they destroy after `close`.
+  ///
+  /// errors   kBadArgument: the stream of each thread, which is many
+  [[nodiscard]] Result<StreamId> adopt(cudaStream_t native);
   [[nodiscard]] bool has(StreamId stream) const;
   /// The runtime's handle.
   ///
@@ -58,7 +62,8 @@ class CudaStreams {
  private:
   struct Stream {
     cudaStream_t native = nullptr;
-    std::mutex in_order;  // for `hold`
+    bool is_adopted = false;  // not ours to destroy
+    std::mutex in_order;      // for `hold`
     std::mutex mutex;
     std::uint64_t recorded = 0;             // guarded by mutex
     std::deque<PooledEvent> pending;        // guarded by mutex

@@ -83,6 +83,16 @@ class Backend {
   ///
   /// errors   kDeviceRefused: no more are to be had
   [[nodiscard]] virtual Result<StreamId> make_stream() = 0;
+  /// A stream that others made, under a number of its own: they go on to put work on it, and destroy it
+  /// after this backend's end. Each call gives a new number. A backend without a device, to which other
+  /// libraries' streams mean nothing, makes one.
+  ///
+  /// native   as the device's interface has it, such as a cudaStream_t; not its default stream
+  /// errors   kBadArgument: not a stream that has one order; kDeviceRefused; kDeviceLost
+  [[nodiscard]] virtual Result<StreamId> adopt_stream(void* native) {
+    static_cast<void>(native);
+    return make_stream();
+  }
   [[nodiscard]] virtual bool has_stream(StreamId stream) const = 0;
 
   /// An event behind all work put on `stream` so far.

@@ -47,6 +47,9 @@ void CheckedBackend::deallocate(MemoryKind kind, std::byte* base, Bytes size) {
 }
 
 Result<StreamId> CheckedBackend::make_stream() { return look_at(inner_.make_stream()); }
+Result<StreamId> CheckedBackend::adopt_stream(void* native) {
+  return look_at(inner_.adopt_stream(native));
+}
 bool CheckedBackend::has_stream(StreamId stream) const { return inner_.has_stream(stream); }
 
 Result<StreamEvent> CheckedBackend::record(StreamId stream) {

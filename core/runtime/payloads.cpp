@@ -1,5 +1,7 @@
 // Payload memory from inside: which pool, and when to collect before it grows. What the pool answers
 // it never calls for: the collecting is done here. Where it has no room, `pressure.cpp` goes on.
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 
@@ -163,6 +165,30 @@ Result<PayloadUse> RuntimeState::use(MutatorState* self, PayloadBlock& block, St
   const Result<void> climbed = climb(
       self, {.pool = pool, .size = Bytes{block.asked}, .retry = retry, .evict = evict}, refused);
   return climbed ? std::move(used) : climbed.failure();
+}
+
+Result<StreamId> RuntimeState::adopt_stream(void* native) {
+  if (native == nullptr) {
+    return StreamId::kDefault;
+  }
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "a stream was told to a runtime that was closed"};
+  }
+  {
+    const std::shared_lock lock(adopted_mutex_);
+    if (const auto known = adopted_.find(native); known != adopted_.end()) {
+      return known->second;
+    }
+  }
+  const std::unique_lock lock(adopted_mutex_);
+  if (const auto known = adopted_.find(native); known != adopted_.end()) {
+    return known->second;  // another thread was quicker
+  }
+  Result<StreamId> adopted = backend_->adopt_stream(native);
+  if (adopted) {
+    adopted_.emplace(native, *adopted);
+  }
+  return adopted;
 }
 
 PayloadAdvice RuntimeState::advise(PayloadPool& pool) {

@@ -11,8 +11,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/backend/backend.hpp"
@@ -109,6 +111,7 @@ class RuntimeState {
   /// The machine passed a level of pressure: what can be spared goes back, and callers are told.
   void relieve_system(PressureLevel level);
 
+  [[nodiscard]] Result<StreamId> adopt_stream(void* native);
   [[nodiscard]] Result<ClientId> make_client(std::string_view name);
   [[nodiscard]] Result<void> limit_client(ClientId client, MemoryKind kind,
                                           const ClientLimits& limits);
@@ -188,6 +191,9 @@ class RuntimeState {
   std::mutex trigger_mutex_;
   PayloadTrigger payload_trigger_;  // guarded by trigger_mutex_
   PressureCallers callers_;
+  std::shared_mutex adopted_mutex_;
+  std::unordered_map<void*, StreamId> adopted_;  // by their handles; guarded by adopted_mutex_
+
   std::mutex clients_mutex_;
   std::vector<std::string> clients_;  // names, by number from 1; guarded by clients_mutex_
   std::atomic<std::uint32_t> client_count_{0};  // of clients_

@@ -176,6 +176,15 @@ class Runtime {
   /// A new stream of the backend, in order by itself and not ordered with others.
   [[nodiscard]] Result<StreamId> make_stream();
 
+  /// The number of a stream that others made, such as PyTorch. The same handle gives the same number:
+  /// whoever made it destroys it after the runtime's end, as PyTorch and CuPy's pools of streams do.
+  ///
+  /// native   a cudaStream_t on a CUDA device; elsewhere any address, that only tells streams apart.
+  ///          Null is the default stream
+  /// errors   kBadArgument: cudaStreamPerThread; kDeviceRefused; kDeviceLost; kClosed
+  /// cost     a lock that readers share
+  [[nodiscard]] Result<StreamId> adopt_stream(void* native);
+
   /// Gives memory back that nothing uses: free payload blocks, empty regions.
   ///
   /// returns  the bytes given back

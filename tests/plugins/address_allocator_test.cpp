@@ -116,6 +116,22 @@ TEST_F(AddressAllocators, TellThePoolOfEachStreamThatUsesTheBytes) {
   EXPECT_TRUE(allocator.release(bytes));
 }
 
+TEST_F(AddressAllocators, KnowStreamsOfOthersByTheirHandles) {
+  int left = 0;
+  int right = 0;
+
+  const StreamId first = value_or_throw(runtime.adopt_stream(&left));
+
+  EXPECT_NE(first, StreamId::kDefault);
+  EXPECT_EQ(value_or_throw(runtime.adopt_stream(&left)), first);
+  EXPECT_NE(value_or_throw(runtime.adopt_stream(&right)), first);
+  EXPECT_EQ(value_or_throw(runtime.adopt_stream(nullptr)), StreamId::kDefault);
+  EXPECT_TRUE(torch.release(value_or_throw(torch.allocate(1_MiB, first))));
+  mutator.reset();
+  runtime.close();
+  EXPECT_EQ(runtime.adopt_stream(&left).failure().code, ErrorCode::kClosed);
+}
+
 TEST_F(AddressAllocators, GoToOtherLibrariesAsTables) {
   const AllocatorTable table = torch.table();
   ASSERT_TRUE(runtime.limit_client(torch.client(), MemoryKind::kDevice, {.hard = 10_MiB}).ok());

@@ -80,6 +80,13 @@ class AddressAllocator {
     return !gone.empty();
   }
 
+  /// Whether something was allocated here at that address, and not handed back.
+  [[nodiscard]] bool owns(const void* address) {
+    Shard& shard = shard_of(address);
+    const std::scoped_lock lock(shard.mutex);
+    return shard.leases.contains(address);
+  }
+
   /// Says that work put on `stream` so far uses the bytes, as `PayloadLease::used_on`.
   ///
   /// returns  false where nothing was allocated here at that address
