@@ -5,6 +5,8 @@ install(TARGETS tenure EXPORT tenure-targets FILE_SET HEADERS)
 # What nvcc alone reads. Not in the file set, whose headers a C++ compiler takes one by one.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/tenure/device
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenure FILES_MATCHING PATTERN "*.cuh")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/tenure/plugins
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenure FILES_MATCHING REGEX "${TENURE_GUEST_HEADERS}")
 install(EXPORT tenure-targets NAMESPACE tenure::
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenure)
 configure_package_config_file(cmake/tenure-config.cmake.in
