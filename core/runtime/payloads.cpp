@@ -167,6 +167,14 @@ Result<PayloadUse> RuntimeState::use(MutatorState* self, PayloadBlock& block, St
   return climbed ? std::move(used) : climbed.failure();
 }
 
+Result<void> RuntimeState::synchronize(StreamId stream) {
+  if (!is_open()) {
+    return Error{ErrorCode::kClosed, "a stream was waited for of a runtime that was closed"};
+  }
+  const Result<StreamEvent> event = backend_->record(stream);
+  return event ? backend_->synchronize(*event) : event.failure();
+}
+
 Result<StreamId> RuntimeState::adopt_stream(void* native) {
   if (native == nullptr) {
     return StreamId::kDefault;

@@ -297,6 +297,7 @@ bool Runtime::remove_root_callback(RootCallbackId id) {
   return removed;
 }
 
+Result<void> Runtime::synchronize(StreamId stream) { return state_->synchronize(stream); }
 Result<StreamId> Runtime::adopt_stream(void* native) { return state_->adopt_stream(native); }
 Result<StreamId> Runtime::make_stream() { return state_->backend().make_stream(); }
 

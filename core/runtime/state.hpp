@@ -111,6 +111,7 @@ class RuntimeState {
   /// The machine passed a level of pressure: what can be spared goes back, and callers are told.
   void relieve_system(PressureLevel level);
 
+  [[nodiscard]] Result<void> synchronize(StreamId stream);
   [[nodiscard]] Result<StreamId> adopt_stream(void* native);
   [[nodiscard]] Result<ClientId> make_client(std::string_view name);
   [[nodiscard]] Result<void> limit_client(ClientId client, MemoryKind kind,

@@ -176,6 +176,11 @@ class Runtime {
   /// A new stream of the backend, in order by itself and not ordered with others.
   [[nodiscard]] Result<StreamId> make_stream();
 
+  /// Has the host wait until all work that was put on `stream` so far is done.
+  ///
+  /// errors   kBadArgument: no such stream; kDeviceRefused; kDeviceLost; kClosed
+  [[nodiscard]] Result<void> synchronize(StreamId stream);
+
   /// The number of a stream that others made, such as PyTorch. The same handle gives the same number:
   /// whoever made it destroys it after the runtime's end, as PyTorch and CuPy's pools of streams do.
   ///

@@ -26,6 +26,9 @@
 
 namespace tenure {
 
+/// Addresses of payloads are multiples of so many bytes.
+inline constexpr std::size_t kPayloadAlignment = 512;
+
 /// Leases of one client and one kind of memory, found by their addresses.
 ///
 /// cost     a lease, and some 50 ns for the table
@@ -124,7 +127,6 @@ class AddressAllocator {
 
  private:
   static constexpr std::size_t kShards = 16;
-  static constexpr std::uint32_t kGranuleBits = 9;  // addresses are multiples of 512
 
   using Leases = std::unordered_map<const void*, PayloadLease>;
   struct Shard {
@@ -146,7 +148,7 @@ class AddressAllocator {
     return nullptr;
   }
   [[nodiscard]] Shard& shard_of(const void* address) {
-    return shards_[(reinterpret_cast<std::uintptr_t>(address) >> kGranuleBits) % kShards];
+    return shards_[reinterpret_cast<std::uintptr_t>(address) / kPayloadAlignment % kShards];
   }
 
   Runtime& runtime_;
