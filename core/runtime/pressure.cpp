@@ -99,8 +99,13 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, const Climb
     case PressureStep::kYoungCollection:
     case PressureStep::kFullCollection:
       return collect_for_payload(self, step == PressureStep::kFullCollection);
-    case PressureStep::kForeignCollectors:
-      return call(PressureCallers::Kind::kCollector);
+    case PressureStep::kForeignCollectors: {
+      const Bytes gained = call(PressureCallers::Kind::kCollector);
+      // What they let go of may be handles, whose objects only a collection finds dead.
+      return pool.shortfall(size).is_zero() || config_.mode == Mode::kManual
+                 ? gained
+                 : gained + collect_for_payload(self, true);
+    }
     case PressureStep::kOtherPools: {
       Bytes trimmed;
       for_each_pool([&](PayloadPool& other) {

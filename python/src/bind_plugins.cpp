@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -42,11 +43,16 @@ Plugged* plug(Collector& collector, std::string_view client, std::string_view me
   return new Plugged(collector, client, kind_of(memory));
 }
 
-std::uintptr_t allocate(Plugged& plugged, std::uint64_t bytes, std::uint32_t stream) {
+StreamId stream_of(Plugged& plugged, std::uintptr_t native) {
+  return value_or_throw(
+      plugged.allocator().runtime().adopt_stream(reinterpret_cast<void*>(native)));
+}
+
+std::uintptr_t allocate(Plugged& plugged, std::uint64_t bytes, std::uintptr_t stream) {
   // Why without the interpreter's lock: it may collect, and wait.
   const nb::gil_scoped_release release;
   return reinterpret_cast<std::uintptr_t>(
-      value_or_throw(plugged.allocator().allocate(Bytes{bytes}, static_cast<StreamId>(stream))));
+      value_or_throw(plugged.allocator().allocate(Bytes{bytes}, stream_of(plugged, stream))));
 }
 
 void require_known(bool is_known, std::uintptr_t address) {
@@ -61,7 +67,31 @@ void give_back(Plugged& plugged, std::uintptr_t address) {
   require_known(plugged.allocator().release(reinterpret_cast<const void*>(address)), address);
 }
 
-nb::dict to_dict(const PoolStatistics& pool) {
+void note_use(Plugged& plugged, std::uintptr_t address, std::uintptr_t stream) {
+  require_known(plugged.allocator().used_on(reinterpret_cast<const void*>(address),
+                                            stream_of(plugged, stream)),
+                address);
+}
+
+// In the signatures of cupy.cuda.CFunctionAllocator, which looks for no error: null says that there is
+// no room. Called with or without the interpreter's lock, which is given up meanwhile.
+void* allocate_in_c(void* plugged, std::size_t bytes, int) {
+  const auto ask = [&]() -> void* {
+    const Result<std::byte*> got =
+        static_cast<Plugged*>(plugged)->allocator().allocate(Bytes{bytes});
+    return got ? *got : nullptr;
+  };
+  if (PyGILState_Check() == 0) {
+    return ask();
+  }
+  const nb::gil_scoped_release release;
+  return ask();
+}
+void release_in_c(void* plugged, void* address, int) {
+  static_cast<Plugged*>(plugged)->allocator().release(address);
+}
+
+nb::dict to_dict(const PoolStatistics& pool, Bytes limit) {
   nb::dict made;
   made["memory"] = std::string(to_string(pool.kind));
   made["backend"] = pool.backend;
@@ -69,6 +99,7 @@ nb::dict to_dict(const PoolStatistics& pool) {
   made["peak_live_bytes"] = pool.peak_live.count();
   made["reserved_bytes"] = pool.reserved.count();
   made["peak_reserved_bytes"] = pool.peak_reserved.count();
+  made["limit_bytes"] = limit.count();
   made["live_blocks"] = pool.live_blocks;
   made["leases"] = pool.leases;
   made["returns"] = pool.returns;
@@ -96,9 +127,16 @@ Statistics statistics_of(Collector& collector) {
 }
 
 nb::list pools(Collector& collector) {
+  const Pressure pressure =
+      collector.ask([](GarbageCollector& facade) { return facade.runtime().pressure(); });
+  const auto limit_of = [&](MemoryKind kind) {
+    const auto found = std::find_if(pressure.pools.begin(), pressure.pools.end(),
+                                    [&](const PoolPressure& pool) { return pool.kind == kind; });
+    return found == pressure.pools.end() ? Bytes{} : found->limit;
+  };
   nb::list made;
   for (const PoolStatistics& pool : statistics_of(collector).pools) {
-    made.append(to_dict(pool));
+    made.append(to_dict(pool, limit_of(pool.kind)));
   }
   return made;
 }
@@ -133,7 +171,10 @@ void limit_client(Collector& collector, std::string_view name, std::string_view 
 void bind_plugins(nb::module_& module, nb::class_<Collector>& type) {
   nb::class_<Plugged>(module, "Allocator", "Memory of a collector's pools for another library.")
       .def("allocate", allocate, nb::arg("bytes"), nb::arg("stream") = 0,
-           "The address of so many bytes; 0 for none. Raises OutOfMemory.")
+           "The address of so many bytes; 0 for none. `stream` is the device's handle, such as a "
+           "cudaStream_t. Raises OutOfMemory.")
+      .def("used_on", note_use, nb::arg("address"), nb::arg("stream"),
+           "Work put on that stream so far uses the bytes too.")
       .def("free", give_back, nb::arg("address"),
            "Hands them back. 0 is nothing. Raises ValueError for an address that is not here.")
       .def_prop_ro(
@@ -143,10 +184,21 @@ void bind_plugins(nb::module_& module, nb::class_<Collector>& type) {
           "allocated_bytes", [](Plugged& p) { return p.allocator().allocated().count(); },
           "All of them together, as asked for.")
       .def_prop_ro(
+          "c_functions",
+          [](Plugged& p) {
+            return nb::make_tuple(reinterpret_cast<std::uintptr_t>(&p),
+                                  reinterpret_cast<std::uintptr_t>(&allocate_in_c),
+                                  reinterpret_cast<std::uintptr_t>(&release_in_c));
+          },
+          nb::sig("def c_functions(self) -> tuple[int, int, int]"),
+          "An argument, and void* (*)(argument, size_t, int) and void (*)(argument, void*, int).")
+      .def_prop_ro(
           "table_address",
           [](const Plugged& p) { return reinterpret_cast<std::uintptr_t>(&p.table()); },
           "Of a tenure::AllocatorTable, for a library that takes one.");
   type.def("plug", plug, nb::arg("client"), nb::arg("memory"), nb::rv_policy::reference)
+      .def("watch_garbage", [](Collector& collector) { collector.watch_garbage(); })
+      .def("unwatch_garbage", [](Collector& collector) { collector.unwatch_garbage(); })
       .def("pools", pools)
       .def("clients", clients)
       .def("limit_client", limit_client, nb::arg("name"), nb::arg("memory"),

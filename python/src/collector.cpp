@@ -13,6 +13,27 @@ namespace {
 
 std::atomic<bool> forked{false};
 
+// While Python's collector runs because of this one's pressure: the thread may be in the midst of a use
+// of the heap.
+thread_local const Collector* short_of_memory = nullptr;
+
+void collect_python_garbage(const Collector& collector, const PressureCall& call) {
+  if (Py_IsInitialized() == 0) {
+    return;  // the interpreter ends
+  }
+  const nb::gil_scoped_acquire acquire;
+  const Collector* const outer = std::exchange(short_of_memory, &collector);
+  // The young alone where nothing is refused yet: it is called each time that a pool fills.
+  constexpr int kYoung = 1;
+  constexpr int kAll = 2;
+  try {
+    nb::module_::import_("gc").attr("collect")(call.wanted.is_zero() ? kYoung : kAll);
+  } catch (nb::python_error& raised) {
+    raised.discard_as_unraisable("tenure: Python's collector under pressure");
+  }
+  short_of_memory = outer;
+}
+
 // Handles beyond so many are the heap's again.
 constexpr std::size_t kMostSpare = 65536;
 
@@ -46,6 +67,7 @@ Collector::~Collector() {
     return;
   }
   if (is_open_) {
+    unwatch_garbage();
     is_open_ = false;
     close();
   }
@@ -53,7 +75,27 @@ Collector::~Collector() {
 
 bool Collector::is_open() const { return is_open_ && !forked.load(std::memory_order_relaxed); }
 
+void Collector::watch_garbage() {
+  require_open();
+  if (!garbage_watch_) {
+    garbage_watch_ = facade_->runtime().register_collector(
+        "Python", [this](const PressureCall& call) { collect_python_garbage(*this, call); });
+  }
+}
+
+void Collector::unwatch_garbage() {
+  if (const std::optional<PressureCallbackId> watch = std::exchange(garbage_watch_, {})) {
+    const nb::gil_scoped_release release;  // it waits for calls, which take the lock
+    (void)facade_->runtime().remove_pressure_callback(*watch);
+  }
+}
+
 void Collector::require_open() const {
+  if (short_of_memory == this) [[unlikely]] {
+    throw Failure({ErrorCode::kUnsupported,
+                   "a finalizer of Python's called a collector in the midst of its request for "
+                   "memory, for which Python's garbage is being collected"});
+  }
   if (!is_open()) [[unlikely]] {
     throw Failure({ErrorCode::kClosed, is_open_ ? "the collector stayed with the parent of a fork"
                                                 : "the collector was shut down"});
@@ -171,6 +213,7 @@ Ended Collector::shut_down() {
   if (!is_open()) {
     return ended;  // another thread did it meanwhile
   }
+  unwatch_garbage();
   is_open_ = false;
   ended.views = visitors_;
   if (visitors_ == 0) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "python/src/objects.hpp"
 #include "tenure/facade/garbage_collector.hpp"
 #include "tenure/pinned.hpp"
+#include "tenure/pressure.hpp"
 #include "tenure/runtime.hpp"
 
 namespace tenure::python {
@@ -132,6 +134,12 @@ class Collector {
   }
   Ended shut_down();
 
+  /// Has Python's own collector run where a pool is short of memory, until the end. Twice is as good as
+  /// once.
+  void watch_garbage();
+  /// Returns when it runs no more because of this.
+  void unwatch_garbage();
+
   /// The Python object that this is. Borrowed.
   [[nodiscard]] nb::handle self();
 
@@ -166,6 +174,7 @@ class Collector {
   Dropped dropped_;
   std::vector<Handle<AnyObject>> spare_;  // empty, with their cells
   std::uint64_t visitors_ = 0;
+  std::optional<PressureCallbackId> garbage_watch_;
   bool is_open_ = true;
   bool is_calling_ = false;  // farewells, on some thread
   nb::handle self_;

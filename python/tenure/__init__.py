@@ -91,6 +91,7 @@ class PoolStats:
     peak_live_bytes: int
     reserved_bytes: int
     peak_reserved_bytes: int
+    limit_bytes: int
     live_blocks: int
     leases: int
     returns: int
@@ -206,6 +207,17 @@ class GarbageCollector(_native.Collector):
         the hard limit it is refused, and nobody else; past the soft one callbacks are told. What it
         holds already stays. Raises ValueError where soft lies above hard."""
         super().limit_client(name, memory, soft_bytes, hard_bytes)
+
+    def watch_garbage(self) -> None:
+        """Has Python's own collector (module gc) run when a pool is nine tenths full, and before a request
+        is refused: cyclic garbage that holds tensors, or other libraries' arrays in these pools, is
+        found then. Finalizers that run because of it may free anything, and must not call this
+        collector: RuntimeError. Until `unwatch_garbage` or `shutdown`."""
+        super().watch_garbage()
+
+    def unwatch_garbage(self) -> None:
+        """Ends it, once it runs no more on other threads."""
+        super().unwatch_garbage()
 
     def shutdown(self) -> ShutdownReport:
         """Calls all finalizers and releases everything; what Python holds is inert afterwards. Twice
