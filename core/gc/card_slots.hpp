@@ -38,7 +38,7 @@ struct CardSlots {
 
 /// Fetches what `look_at_card` will read. Stores come to cards at random: without it, each is a dozen
 /// cache misses one behind the other.
-inline void fetch_card(Cage& cage, std::uint32_t card) {
+[[gnu::always_inline]] inline void fetch_card(Cage& cage, std::uint32_t card) {
   constexpr std::size_t kLine = 64;
   __builtin_prefetch(cage.blocks() + block_of(object_on(card * kGranulesPerCard)));
   const std::byte* const first = detail::address_of(object_on(card * kGranulesPerCard));

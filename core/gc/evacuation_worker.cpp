@@ -85,16 +85,16 @@ class EvacuationWorker::Ahead {
  public:
   [[nodiscard]] bool is_full() const { return count_ == kAhead; }
   [[nodiscard]] bool is_empty() const { return count_ == 0; }
-  void put(const Piece& piece) { places_[(first_ + count_++) % kAhead] = piece; }
-  [[nodiscard]] Piece take() {
-    const Piece& piece = places_[first_];
+  void put(const Unread& piece) { places_[(first_ + count_++) % kAhead] = piece; }
+  [[nodiscard]] Unread take() {
+    const Unread& piece = places_[first_];
     first_ = (first_ + 1) % kAhead;
     --count_;
     return piece;
   }
 
  private:
-  std::array<Piece, kAhead> places_;
+  std::array<Unread, kAhead> places_;
   std::uint32_t first_ = 0;
   std::uint32_t count_ = 0;
 };
@@ -130,11 +130,10 @@ inline ObjectIndex EvacuationWorker::survive(ObjectIndex object) {
   }
   copy_data(object, copy, granules);
   detail::header_of(copy) = {ObjectHeader::with_age(header.meta, goes_up ? 0 : age), granules};
-  survivors_[generation][header.age()] += granules;
-  ++(goes_up ? objects_promoted_ : objects_copied_);
-  (goes_up ? granules_promoted_ : granules_copied_) += granules;
+  moved_[generation][header.age()] += (std::uint64_t{1} << kObjectShift) + granules;
+  granules_moved_ += granules;
   if (references > 0) {
-    stack_.push_back({copy, 0});
+    stack_.push_back({copy, 0, references});
   }
   if (plan_.is_marking && target == plan_.oldest) [[unlikely]] {
     promoted_.push_back(copy);
@@ -158,7 +157,8 @@ template <class Access>
   if (held_.empty() || held_.back() != region_of(object)) {
     held_.push_back(region_of(object));
   }
-  stack_.push_back({object, 0});
+  const TypeRow& type = plan_.types[static_cast<std::uint32_t>(header.type())];
+  stack_.push_back({object, 0, reference_count(type, header.size)});
   return object;
 }
 
@@ -179,10 +179,15 @@ void EvacuationWorker::untake(ObjectIndex copy, std::uint32_t generation, std::u
 }
 
 template <class Access>
-void EvacuationWorker::visit(ObjectIndex& slot) {
+inline void EvacuationWorker::visit_here(ObjectIndex& slot) {
   if (is_condemned(slot)) {
     slot = survive<Access>(slot);
   }
+}
+
+template <class Access>
+void EvacuationWorker::visit(ObjectIndex& slot) {
+  visit_here<Access>(slot);
 }
 
 template <class Access>
@@ -238,33 +243,31 @@ void EvacuationWorker::fetch(const CardSlots& card) const {
 }
 
 // Takes a piece of the newest copy, and fetches what it names.
-EvacuationWorker::Piece EvacuationWorker::look_ahead() {
-  const Unread unread = stack_.back();
-  stack_.pop_back();
-  const ObjectHeader header = detail::header_of(unread.object);
-  std::uint32_t end =
-      reference_count(plan_.types[static_cast<std::uint32_t>(header.type())], header.size);
-  if (end - unread.first > kPiece) [[unlikely]] {
-    end = unread.first + kPiece;
-    stack_.push_back({unread.object, end});
+inline Unread EvacuationWorker::look_ahead() {
+  Unread unread = stack_.back();
+  if (unread.end - unread.first > kPiece) [[unlikely]] {
+    stack_.back().first += kPiece;
+    unread.end = unread.first + kPiece;
+  } else {
+    stack_.pop_back();
   }
   const ObjectIndex* const slots = slots_of(unread.object);
-  const std::uint32_t fetched = std::min(end, unread.first + kFetched);
+  const std::uint32_t fetched = std::min(unread.end, unread.first + kFetched);
   for (std::uint32_t k = unread.first; k < fetched; ++k) {
     fetch(slots[k]);
   }
-  return {unread.object, unread.first, end};
+  return unread;
 }
 
 template <class Access>
-void EvacuationWorker::read(const Piece& piece) {
+inline void EvacuationWorker::read(const Unread& piece) {
   const std::uint32_t own = generation_of(piece.object);
   ObjectIndex* const slots = slots_of(piece.object);
   for (std::uint32_t k = piece.first; k < piece.end; ++k) {
     if (k + kFetched < piece.end) [[unlikely]] {
       fetch(slots[k + kFetched]);
     }
-    visit<Access>(slots[k]);
+    visit_here<Access>(slots[k]);
     if (own > 0 && slots[k] != ObjectIndex::kNull && generation_of(slots[k]) < own) {
       remember<Access>(card_of(granule_of(piece.object) + 1 + k / 2));
     }
@@ -322,14 +325,16 @@ void EvacuationWorker::finish(EvacuationStats& stats) {
                                       promoted_.end());
   for (std::uint32_t generation = 0; generation < plan_.oldest; ++generation) {
     for (std::uint32_t age = 0; age <= kAgeLimit; ++age) {
-      stats.survivors[generation][age] += survivors_[generation][age];
+      constexpr std::uint64_t kGranules = (std::uint64_t{1} << kObjectShift) - 1;
+      const std::uint64_t granules = moved_[generation][age] & kGranules;
+      const std::uint64_t objects = moved_[generation][age] >> kObjectShift;
+      const bool went_up = age + 1 >= plan_.age_limits[generation];
+      stats.survivors[generation][age] += granules;
+      (went_up ? stats.objects_promoted : stats.objects_copied) += objects;
+      (went_up ? stats.bytes_promoted : stats.bytes_copied) += Bytes{granules * kGranuleBytes};
     }
   }
-  stats.objects_copied += objects_copied_;
-  stats.objects_promoted += objects_promoted_;
   stats.objects_held += objects_held_;
-  stats.bytes_copied += Bytes{granules_copied_ * kGranuleBytes};
-  stats.bytes_promoted += Bytes{granules_promoted_ * kGranuleBytes};
 }
 
 template void EvacuationWorker::visit<Alone>(ObjectIndex&);

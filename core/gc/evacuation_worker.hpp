@@ -26,10 +26,12 @@
 
 namespace tenure {
 
-/// A copy that was not read yet, from its reference `first` on.
+/// References [first, end) of a copy that were not read yet. Why the end is kept: the copy's header was
+/// just stored in halves, and a load of it would wait for both.
 struct Unread {
   ObjectIndex object = ObjectIndex::kNull;
   std::uint32_t first = 0;
+  std::uint32_t end = 0;
 };
 
 /// What all workers of one evacuation go by.
@@ -76,20 +78,13 @@ class EvacuationWorker {
   void hand_over(Worklists<Unread>& lists, std::uint32_t member);
 
   [[nodiscard]] bool has_unread() const { return !stack_.empty(); }
-  [[nodiscard]] std::uint64_t granules_moved() const {
-    return granules_copied_ + granules_promoted_;
-  }
+  [[nodiscard]] std::uint64_t granules_moved() const { return granules_moved_; }
 
   /// Gives room that is left back to the heap, and adds what was done. No other works.
   void finish(EvacuationStats& stats);
 
  private:
-  // References [first, end) of a copy, to be read at once.
-  struct Piece {
-    ObjectIndex object = ObjectIndex::kNull;
-    std::uint32_t first = 0;
-    std::uint32_t end = 0;
-  };
+  static constexpr int kObjectShift = 32;
   class Ahead;
 
   // Null lies in region 0, which is nobody's and never condemned. Why atomic: a worker that takes a
@@ -108,15 +103,17 @@ class EvacuationWorker {
   template <class Access>
   [[gnu::always_inline]] ObjectIndex survive(ObjectIndex object);
   template <class Access>
+  [[gnu::always_inline]] void visit_here(ObjectIndex& slot);
+  template <class Access>
   ObjectIndex stay(ObjectIndex object, ObjectHeader header);
   [[nodiscard, gnu::always_inline]] ObjectIndex take(std::uint32_t generation,
                                                      std::uint32_t granules, Content content);
   void untake(ObjectIndex copy, std::uint32_t generation, std::uint32_t granules, Content content);
 
   [[gnu::always_inline]] void fetch(ObjectIndex target) const;
-  [[nodiscard]] Piece look_ahead();
+  [[nodiscard, gnu::always_inline]] Unread look_ahead();
   template <class Access>
-  void read(const Piece& piece);
+  [[gnu::always_inline]] void read(const Unread& piece);
   template <class Access, class MayGoOn>
   void drain(MayGoOn may_go_on);
   template <class Access>
@@ -129,12 +126,11 @@ class EvacuationWorker {
   std::vector<std::uint32_t> remembered_;  // cards claimed beside others, not yet listed
   std::vector<std::uint32_t> held_;        // regions with an object that stays; twins are allowed
   std::vector<ObjectIndex> promoted_;      // to the oldest generation, while a marking goes on
-  Survivors survivors_{};
-  std::uint64_t objects_copied_ = 0;
-  std::uint64_t objects_promoted_ = 0;
+  // What moved, by generation and age: granules, and objects shifted by `kObjectShift`. Neither passes half the
+  // cage, as there are two places of each.
+  Survivors moved_{};
+  std::uint64_t granules_moved_ = 0;
   std::uint64_t objects_held_ = 0;
-  std::uint64_t granules_copied_ = 0;
-  std::uint64_t granules_promoted_ = 0;
 };
 
 }  // namespace tenure
