@@ -11,6 +11,7 @@ void Attachment::begin(RuntimeBox& box, std::uint64_t new_handle) {
   mutator_.emplace(box.runtime);
   box_ = &box;
   core_ = &mutator_->core();
+  core_->window.stays_closed = true;  // a thread may leave its attachment away, and end
   scope_ = Scope{.serial = ++scopes_made_, .locals = core_->locals};
   handle.store(new_handle, std::memory_order_release);
   current = {new_handle, this};

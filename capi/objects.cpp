@@ -87,7 +87,7 @@ tenure_status tenure_allocate(tenure_thread thread, tenure_type type, tenure_ref
   if (attachment->has_room()) [[likely]] {
     const ObjectIndex made = attachment->core().buffer.try_take(row.granules);
     if (made != ObjectIndex::kNull) [[likely]] {
-      detail::write_header(made, id, row.granules);
+      detail::write_zeroed(made, id, row.granules);
       *object = attachment->push(made);
       return TENURE_OK;
     }

@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include <ctime>
 
 #include "core/backend/platform.hpp"
@@ -52,6 +54,19 @@ class LinuxPlatform final : public Platform {
   }
 
   [[nodiscard]] MemoryReading memory() override { return memory_reading(); }
+
+  [[nodiscard]] std::optional<StackRange> stack() override {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
+      return std::nullopt;
+    }
+    void* first = nullptr;
+    std::size_t bytes = 0;
+    const bool known = pthread_attr_getstack(&attributes, &first, &bytes) == 0;
+    pthread_attr_destroy(&attributes);
+    return known ? std::optional(StackRange{reinterpret_cast<std::uintptr_t>(first), bytes})
+                 : std::nullopt;
+  }
 };
 
 }  // namespace

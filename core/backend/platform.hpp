@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "tenure/bytes.hpp"
@@ -22,6 +23,16 @@ struct MemoryReading {
   Bytes total;
   Bytes available;
   double stall = 0.0;  // of the last 10 s, the part in which some task waited for memory
+};
+
+/// A thread's stack: [first, first + bytes).
+struct StackRange {
+  std::uintptr_t first = 0;
+  std::uintptr_t bytes = 0;
+
+  [[nodiscard]] bool contains(const void* address) const {
+    return reinterpret_cast<std::uintptr_t>(address) - first < bytes;
+  }
 };
 
 /// A file without a name that is open for the process alone.
@@ -76,6 +87,10 @@ class Platform {
   [[nodiscard]] virtual std::uint64_t now_ns() = 0;
 
   [[nodiscard]] virtual MemoryReading memory() = 0;
+
+  /// The stack of the calling thread, as the system made it; none where it does not say. All of it
+  /// above an address that was used can be read.
+  [[nodiscard]] virtual std::optional<StackRange> stack() = 0;
 };
 
 /// The computer that the program runs on. Lives as long as the program.

@@ -14,6 +14,7 @@
 
 #include "core/base/check.hpp"
 #include "core/heap/finalizers.hpp"
+#include "core/heap/local_scan.hpp"
 #include "core/heap/pins.hpp"
 #include "core/heap/root_callbacks.hpp"
 #include "core/memory/cage.hpp"
@@ -97,6 +98,9 @@ class Roots {
   /// Readies the roots for a collection: asks the callbacks, and lets go of what nothing pins any
   /// more. Each collection calls it once, in each of its stops, before it looks at a root.
   RootsAsked begin_collection() {
+    for (detail::MutatorCore* core : mutators_) {
+      narrow(core->window);
+    }
     RootsAsked asked = callbacks_.ask();
     pins_->settle();
     return asked;
@@ -106,6 +110,11 @@ class Roots {
   template <class Visit>
   void for_each(Visit visit) {
     for (detail::MutatorCore* core : mutators_) {
+      for_each_tagged(core->window, [&visit](detail::LocalLink& link) {
+        if (link.object != ObjectIndex::kNull) {
+          visit(link.object);
+        }
+      });
       for (detail::LocalLink* link = core->locals; link != nullptr; link = link->below) {
         if (link->object != ObjectIndex::kNull) {
           visit(link->object);

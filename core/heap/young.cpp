@@ -73,27 +73,22 @@ void Young::resize_nursery(Bytes nursery) {
 
 std::optional<BufferRun> Young::take_buffer(std::uint32_t granules) {
   const std::uint32_t size = buffer_for(granules);
-  BufferRun buffer;
-  {
-    const std::scoped_lock lock(mutex_);
-    const std::uint32_t end = first_granule_of_region(nursery_.first + in_use_);
-    std::uint32_t at = (cursor_ + size - 1) / size * size;
-    while (at < end && (row(at / kGranulesPerRegion).flags & RegionRow::kHeld) != 0) {
-      at = (at / kGranulesPerRegion + 1) * kGranulesPerRegion;
-    }
-    if (at >= end) {
-      return std::nullopt;
-    }
-    // What a larger buffer skips must be walkable too.
-    const std::uint32_t region = at / kGranulesPerRegion;
-    const std::uint32_t begun = first_granule_of_region(region) + row(region).top;
-    write_filler(begun, at - begun);
-    buffer = {at, at + size};
-    cursor_ = buffer.limit;
-    row(region).top = buffer.limit - first_granule_of_region(region);
+  const std::scoped_lock lock(mutex_);
+  const std::uint32_t end = first_granule_of_region(nursery_.first + in_use_);
+  std::uint32_t at = (cursor_ + size - 1) / size * size;
+  while (at < end && (row(at / kGranulesPerRegion).flags & RegionRow::kHeld) != 0) {
+    at = (at / kGranulesPerRegion + 1) * kGranulesPerRegion;
   }
-  std::memset(detail::address_of(object_on(buffer.first)), 0, std::uint64_t{size} * kGranuleBytes);
-  return buffer;
+  if (at >= end) {
+    return std::nullopt;
+  }
+  // What a larger buffer skips must be walkable too.
+  const std::uint32_t region = at / kGranulesPerRegion;
+  const std::uint32_t begun = first_granule_of_region(region) + row(region).top;
+  write_filler(begun, at - begun);
+  cursor_ = at + size;
+  row(region).top = cursor_ - first_granule_of_region(region);
+  return BufferRun{at, cursor_};
 }
 
 Bytes Young::nursery_used() const {

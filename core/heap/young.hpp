@@ -58,7 +58,7 @@ class Young {
   /// was allocated.
   void resize_nursery(Bytes nursery);
 
-  /// A fresh buffer for at least `granules`, its bytes zero, or none: the nursery is used up.
+  /// A fresh buffer for at least `granules`, its bytes stale, or none: the nursery is used up.
   ///
   /// threads  anyone
   [[nodiscard]] std::optional<BufferRun> take_buffer(std::uint32_t granules);

@@ -60,7 +60,7 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
         mutator.core.buffer.close();
       }
       if (object != ObjectIndex::kNull) {
-        detail::write_header(object, type, size);
+        detail::write_zeroed(object, type, size);
         return object;
       }
       conductor_->assist(mutator);

@@ -52,7 +52,7 @@ void Mutator::resign() {
 Mutator::~Mutator() {
   const std::unique_ptr<MutatorState> state(core_->state);
   resign();
-  check(core_->locals == nullptr, "a mutator ended before the locals made with it");
+  check(!state->has_locals(), "a mutator ended before the locals made with it");
   RuntimeState& of = state->runtime;
   if (of.is_child()) {
     return;  // the world that it was in stayed with the parent
@@ -65,6 +65,7 @@ Mutator::~Mutator() {
 
 SharedMutator::SharedMutator(Runtime& runtime) : mutator_(std::make_unique<Mutator>(runtime)) {
   MutatorState& state = *mutator_->core().state;
+  state.core.window.stays_closed = true;  // its users' stacks are many, and may be gone in a stop
   mutator_->resign();
   state.runtime.safepoint().leave(state);
 }
@@ -100,7 +101,7 @@ SharedMutator::Use::~Use() {
     return;
   }
   MutatorState& state = *shared_.mutator_->core().state;
-  check(state.core.locals == nullptr, "a local outlived the use of the mutator it was made with");
+  check(!state.has_locals(), "a local outlived the use of the mutator it was made with");
   shared_.mutator_->resign();
   state.runtime.safepoint().leave(state);
 }

@@ -4,12 +4,37 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/heap/local_scan.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/region.hpp"
 #include "core/runtime/state.hpp"
 #include "tenure/runtime.hpp"
 
 namespace tenure {
+
+namespace {
+// Mixed with a mutator's address, so that no word of another use is a tag by chance. The highest bit is
+// set, as in no address.
+constexpr std::uintptr_t kTagKey = 0xB5AD'4ECE'DA1C'E2A9;
+}  // namespace
+
+MutatorState::MutatorState(RuntimeState& of) : runtime(of) {
+  core.state = this;
+  core.window.key = reinterpret_cast<std::uintptr_t>(&core) ^ kTagKey;
+}
+
+const std::optional<StackRange>& MutatorState::stack() {
+  if (!stack_) {
+    stack_ = host_platform().stack();
+  }
+  return *stack_;
+}
+
+bool MutatorState::has_locals() const {
+  bool found = core.locals != nullptr;
+  for_each_tagged(core.window, [&found](const detail::LocalLink&) { found = true; });
+  return found;
+}
 
 ObjectIndex MutatorState::take_from_buffer(std::uint32_t granules) {
   const std::uint32_t next = core.buffer.next();
@@ -64,15 +89,6 @@ void log_card(MutatorCore& core, std::uint32_t card) {
   if (mutator->log->is_full()) {
     mutator->log = mutator->runtime.heap().cards().exchange(std::move(mutator->log));
   }
-}
-
-void unlink_local(MutatorCore& core, LocalLink& link) noexcept {
-  LocalLink** at = &core.locals;
-  while (*at != &link) {
-    check(*at != nullptr, "a local ended on another thread than it was made on");
-    at = &(*at)->below;
-  }
-  *at = link.below;
 }
 
 void construction_begins(MutatorCore& core) { core.state->constructing = true; }

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "core/backend/platform.hpp"
 #include "core/heap/card_log.hpp"
 #include "core/heap/young.hpp"
 #include "tenure/detail/fast_path.hpp"
@@ -21,7 +23,7 @@ enum class Presence : std::uint8_t { kRunning, kParked, kAway };
 
 /// threads  its own; the collector's while it is stopped
 struct MutatorState {
-  explicit MutatorState(RuntimeState& of) : runtime(of) { core.state = this; }
+  explicit MutatorState(RuntimeState& of);
 
   /// Takes from what is left of the buffer, also where the limit was closed on it.
   [[nodiscard]] ObjectIndex take_from_buffer(std::uint32_t granules);
@@ -29,6 +31,11 @@ struct MutatorState {
   void change_buffer(const BufferRun& run);
   /// What is left of the buffer becomes filler, and there is no buffer. Its own, or in a stop.
   void retire_buffer();
+
+  /// The stack of its thread, or none where the system does not say. Its own; asked for once.
+  [[nodiscard]] const std::optional<StackRange>& stack();
+  /// Whether a local made with it has not ended. Its own.
+  [[nodiscard]] bool has_locals() const;
 
   detail::MutatorCore core;
   RuntimeState& runtime;           // outlives its mutators
@@ -43,6 +50,9 @@ struct MutatorState {
   bool saying_farewell = false;            // it runs finalizers
   /// In buffers, the current one whole, and born old. Written by its own thread alone.
   std::atomic<std::uint64_t> bytes_allocated{0};
+
+ private:
+  std::optional<std::optional<StackRange>> stack_;  // unknown until asked for
 };
 
 /// The mutator of `newest` and its outer ones that works in `heap`, or null.

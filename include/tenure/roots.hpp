@@ -26,8 +26,8 @@ void set_handle_cell(HandleCell* cell, ObjectIndex object) noexcept;
 
 /// A root on the stack, for a scope: three stores to make, one to end.
 ///
-/// Locals of a thread end in the reverse order of their making, as scopes do; another order is
-/// allowed and costs a walk over those in between. Do not keep many in a container: use Handle.
+/// Those that lie elsewhere, in a container or on another stack, are best ended in the reverse order
+/// of their making: another order costs a walk over those in between. Do not keep many: use Handle.
 ///
 /// threads  the mutator's own, not away
 template <class T>
@@ -42,11 +42,8 @@ class Local : private detail::LocalLink {
       : Local(detail::core_of(mutator), handle.index()) {}
   Local(const Local& other) : Local(*other.core_, other.index()) {}
   ~Local() {
-    detail::LocalLink* const newest = core_->locals;
-    if (newest == this) [[likely]] {
-      core_->locals = below;
-    } else if (newest != nullptr && newest->below == this) {
-      newest->below = below;  // under what a function returned: every local of that function
+    if (detail::is_tagged(*this)) [[likely]] {
+      detail::untag(*this);
     } else {
       detail::unlink_local(*core_, *this);
     }
@@ -85,8 +82,7 @@ class Local : private detail::LocalLink {
   /// For the library: a root for an object by its place.
   Local(detail::MutatorCore& core, ObjectIndex root) : core_(&core) {
     object = root;
-    below = core.locals;
-    core.locals = this;
+    detail::link_local(core, *this);
   }
 
  private:

@@ -25,7 +25,7 @@ ObjectIndex try_make(Mutator& mutator, TypeId type, std::uint64_t bytes) {
   const auto granules = static_cast<std::uint32_t>(1 + granules_for(bytes));
   const ObjectIndex made = mutator.core().buffer.try_take(granules);
   if (made != ObjectIndex::kNull) {
-    detail::write_header(made, type, granules);
+    detail::write_zeroed(made, type, granules);
   }
   return made;
 }

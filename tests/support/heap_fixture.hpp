@@ -16,6 +16,7 @@
 #include "core/heap/heap.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/serial_marker.hpp"
+#include "tenure/make.hpp"
 #include "tenure/type.hpp"
 
 namespace tenure::testing {
@@ -45,7 +46,7 @@ class HeapTest : public ::testing::Test {
     }
     const ObjectIndex object = object_on(buffer.first);
     buffer.first += size;
-    detail::header_of(object) = {static_cast<std::uint32_t>(type_with(references)), size};
+    detail::write_zeroed(object, type_with(references), size);
     return object;
   }
   /// An object of the oldest generation.
