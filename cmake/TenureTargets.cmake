@@ -152,3 +152,30 @@ function(tenure_device_test source)
     PROPERTIES LABELS gpu TIMEOUT 300)
   tenure_gpu_program(device.${name} gpu)
 endfunction()
+
+# tenure_link_for_dlopen(<target>): links the whole library into a shared library that programs load
+# late, by its path, as Python and PyTorch do.
+#
+# Why CUDA's shared runtime there, where all else links the static one: that has 12 KiB of thread-local
+# memory, and a library that is loaded late finds room for some hundred bytes of what may be used in a
+# signal handler, as ours may.
+function(tenure_link_for_dlopen target)
+  if(NOT TARGET tenure_cuda AND NOT TARGET tenure::cuda)
+    target_link_libraries(${target} PRIVATE tenure::tenure)
+    return()
+  endif()
+  set(archives)
+  foreach(room core default_backend cuda host kernels)
+    if(TARGET tenure_${room})
+      add_dependencies(${target} tenure_${room})
+      list(APPEND archives $<TARGET_FILE:tenure_${room}>)
+    else()
+      list(APPEND archives $<TARGET_FILE:tenure::${room}>)
+    endif()
+  endforeach()
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${archives})
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../include)
+  target_link_libraries(${target} PRIVATE
+    -Wl,--start-group ${archives} -Wl,--end-group CUDA::cudart ZLIB::ZLIB Threads::Threads)
+endfunction()
