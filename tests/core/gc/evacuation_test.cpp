@@ -34,6 +34,23 @@ TEST_F(Evacuation, FollowsCycles) {
   EXPECT_EQ(slots_of(slots_of(a.get())[0])[0], a.get());
 }
 
+TEST_F(Evacuation, ReadsALargeArrayToItsLastReference) {
+  constexpr std::uint32_t kReferences = 5'000;  // some of the pieces that it is read in
+  const Root array(*this, make(kReferences));
+  for (std::uint32_t k = 0; k < kReferences; ++k) {
+    slots_of(array.get())[k] = make(0, 2 + k % 3);
+  }
+
+  const CollectionReport report = collect_young();
+
+  EXPECT_EQ(report.objects_copied + report.objects_promoted, kReferences + 1);
+  for (std::uint32_t k = 0; k < kReferences; ++k) {
+    ASSERT_EQ(detail::header_of(slots_of(array.get())[k]).size, 2 + k % 3) << "slot " << k;
+    ASSERT_FALSE(heap.young().is_in_nursery(slots_of(array.get())[k]));
+  }
+  expect_sound();
+}
+
 TEST_F(Evacuation, CopiesWhatIsInTheObjectToItsLastGranule) {
   for (const std::uint32_t granules : {2u, 3u, 15u, 16u, 17u, 18u, 500u, 4000u}) {
     const Root root(*this, make(0, granules));
