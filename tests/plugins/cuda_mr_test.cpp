@@ -80,6 +80,11 @@ TEST_F(CudaMr, ServesWithoutAStreamWhenTheBytesAreFree) {
   EXPECT_EQ(again, bytes);
   EXPECT_TRUE(is_done) << "any stream may use the bytes, and other work still does";
   ref.deallocate(again, 200 << 20, 256);
+  bool is_default_done = false;
+  ASSERT_EQ(substitute::enqueue(nullptr, [&] { is_default_done = true; }), cudaSuccess);
+  void* const fresh = ref.allocate(1 << 20, 256);
+  EXPECT_TRUE(is_default_done);
+  ref.deallocate(fresh, 1 << 20, 256);
   EXPECT_THROW((void)ref.allocate(300 << 20, 256), std::bad_alloc);
   runtime.close();
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
