@@ -1,4 +1,4 @@
-#include "autograd.hpp"
+#include "examples/tensor_runtime/autograd.hpp"
 
 #include <algorithm>
 #include <cmath>

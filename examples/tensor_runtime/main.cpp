@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "autograd.hpp"
+#include "examples/tensor_runtime/autograd.hpp"
 
 using namespace tenure;
 using namespace autograd;
