@@ -23,7 +23,7 @@ HEADER = "op,id,bytes,stream,t_us,device,site\n"
 
 
 def run(*arguments, **environment):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=100,
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=250,
                           env={**os.environ, **environment})
 
 

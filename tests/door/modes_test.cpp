@@ -118,7 +118,7 @@ bool comes_down_to(std::size_t threads) {
 // machine says who runs beside whom: steps alone promise nothing.
 template <class Enough>
 Statistics run(Runtime& runtime, std::uint64_t seed, Enough enough, std::uint32_t slots = 2500) {
-  constexpr std::chrono::seconds kLong{60};
+  constexpr std::chrono::seconds kLong{150};
   const auto until = std::chrono::steady_clock::now() + kLong;
   Mutator mutator(runtime);
   Lists lists(mutator, slots, seed);
