@@ -72,10 +72,11 @@ function(tenure_room name)
   install(TARGETS tenure_${name} EXPORT tenure-targets)
 endfunction()
 
-# tenure_test(<path>_test.cpp LABELS ... USES ...): one program a test file, one ctest case a test.
-# Cases are named by the path with dots, so that `ctest -R core.payload` runs one room.
+# tenure_test(<path>_test.cpp [SERIAL] LABELS ... USES ...): one program a test file, one ctest case a test.
+# Cases are named by the path with dots, so that `ctest -R core.payload` runs one room. SERIAL: beside no
+# other case, as it watches who runs beside whom.
 function(tenure_test source)
-  cmake_parse_arguments(arg "" "" "LABELS;USES" ${ARGN})
+  cmake_parse_arguments(arg "SERIAL" "" "LABELS;USES" ${ARGN})
   string(REGEX REPLACE "_test\\.(cpp|cu)$" "" name ${source})
   string(REPLACE "/" "." name ${name})
   add_executable(${name}_test ${source})
@@ -83,7 +84,7 @@ function(tenure_test source)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
   gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300 RUN_SERIAL "${arg_SERIAL}")
   if("gpu" IN_LIST arg_LABELS)
     tenure_gpu_program(${name} "${arg_LABELS}")
   endif()
