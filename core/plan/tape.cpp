@@ -66,6 +66,9 @@ bool Tape::note_empty() {
   if (episode.leases < kLeastPeriod || episode.first < oldest_) {
     return false;
   }
+  if (episode.leases >= kLongestLife) {
+    return false;  // a block that lived through all of it would seem to end a lease too early
+  }
   found_ = episode;
   return true;
 }

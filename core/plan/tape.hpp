@@ -117,19 +117,19 @@ class Tape {
   }();
 
   static constexpr std::size_t kContexts = std::size_t{1} << 12;
-  static constexpr std::uint64_t kMostRows = std::uint64_t{1} << 18;  // 4 MiB; longer iterations
-                                                                      // are not planned
+  // 4 MiB; longer iterations are not planned.
+  static constexpr std::uint64_t kMostRows = std::uint64_t{1} << 18;
+  static constexpr std::uint64_t kLongestLife = kMostRows - 1;  // that a row tells from longer ones
+  static constexpr std::uint64_t kAhead = 32;                   // rows
 
-  static constexpr std::uint64_t kAhead = 32;  // rows
-
-  // Two words: a program's tape goes round in the cache. No life is longer than the tape.
+  // Two words: a program's tape goes round in the cache.
   class Row {
    public:
     Row() = default;
     Row(std::uint64_t of, std::uint64_t bytes) : key(of), extent_(bytes) {}
 
     void set_life(std::uint64_t leases) {
-      extent_ = bytes() | std::min(leases, kMostRows - 1) << kBytesBits;
+      extent_ = bytes() | std::min(leases, kLongestLife) << kBytesBits;
     }
     [[nodiscard]] std::uint64_t bytes() const { return extent_ & kBytes; }
     [[nodiscard]] std::uint64_t life() const { return extent_ >> kBytesBits; }  // 0: goes on
@@ -139,7 +139,7 @@ class Tape {
    private:
     static constexpr std::uint32_t kBytesBits = 46;  // a pool counts to 2^45
     static constexpr std::uint64_t kBytes = (std::uint64_t{1} << kBytesBits) - 1;
-    static_assert(kMostRows - 1 <= ~std::uint64_t{0} >> kBytesBits);
+    static_assert(kLongestLife <= ~std::uint64_t{0} >> kBytesBits);
 
     std::uint64_t extent_ = 0;
   };

@@ -1,7 +1,5 @@
 // Locals that are made or ended off the fast path: the first on a page of the stack, and those that
 // do not lie on their thread's stack.
-#include <algorithm>
-
 #include "core/base/check.hpp"
 #include "core/heap/local_scan.hpp"
 #include "core/runtime/mutator.hpp"

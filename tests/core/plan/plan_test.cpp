@@ -146,6 +146,27 @@ TEST(TapeTest, TakesWhatCameBetweenTwoEmptyMomentsForAnIteration) {
   EXPECT_EQ(found->keys, keys_of(program));
 }
 
+// A row tells lives up to 2^18 - 1: one that is told too short would have another block laid over it.
+TEST(TapeTest, TakesNoEpisodeWhoseLivesItCannotTell) {
+  constexpr std::uint64_t kLongest = (std::uint64_t{1} << 18) - 2;
+  for (const std::uint64_t leases : {kLongest, kLongest + 1, kLongest + 2}) {
+    Tape tape;
+    for (std::uint64_t k = 0; k < leases; ++k) {
+      (void)tape.lease(k + 1, 512);
+      if (k > 0) tape.give_back(k);
+    }
+    tape.give_back(0);  // the first lived through all of it
+
+    EXPECT_EQ(tape.note_empty(), leases == kLongest) << leases;
+
+    const std::optional<Iteration> found = tape.take();
+    ASSERT_EQ(found.has_value(), leases == kLongest) << leases;
+    if (found) {
+      EXPECT_EQ(found->lives.front(), leases);
+    }
+  }
+}
+
 TEST(TapeTest, ForgetsTheOldestAndGoesOn) {
   const Program step = random_program(7, 3'000, 2'000);
   Player player;
