@@ -83,10 +83,38 @@ function(tenure_test source)
   tenure_flags(${name}_test)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
+  tenure_quick_to_compile(${name}_test)
   gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300 RUN_SERIAL "${arg_SERIAL}")
   if("gpu" IN_LIST arg_LABELS)
     tenure_gpu_program(${name} "${arg_LABELS}")
+  endif()
+endfunction()
+
+# tenure_quick_to_compile(<target>): what GoogleTest's headers and a debugger's tables cost is most of
+# the time that a test takes to build. The headers are compiled once for all tests; lines are enough to
+# name each frame; and a test's own accesses are not checked for alignment, as the library's are.
+function(tenure_quick_to_compile target)
+  if(NOT TARGET tenure_test_headers)
+    file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/test_headers.cpp CONTENT "")
+    add_library(tenure_test_headers OBJECT ${PROJECT_BINARY_DIR}/test_headers.cpp)
+    tenure_flags(tenure_test_headers)
+    tenure_flags_of_tests(tenure_test_headers)
+    target_link_libraries(tenure_test_headers PRIVATE tenure::tenure GTest::gmock)
+    target_precompile_headers(tenure_test_headers PRIVATE <gtest/gtest.h>)
+  endif()
+  tenure_flags_of_tests(${target})
+  target_precompile_headers(${target} REUSE_FROM tenure_test_headers)
+endfunction()
+function(tenure_flags_of_tests target)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-g1>
+    # Why not these: g++ 12 guesses at bounds inside std::string, and tells of it where it no longer knows
+    # that the header is the system's. The address sanitizer does not guess.
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:
+      -Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>)
+  if(TENURE_SANITIZE MATCHES "undefined")
+    target_compile_options(${target} PRIVATE
+      $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=alignment,pointer-overflow>)
   endif()
 endfunction()
 
