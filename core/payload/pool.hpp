@@ -40,6 +40,7 @@
 #include "core/payload/tiling.hpp"
 #include "core/payload/window.hpp"
 #include "tenure/payload.hpp"
+#include "tenure/payload_map.hpp"
 #include "tenure/result.hpp"
 #include "tenure/sleep.hpp"
 #include "tenure/statistics.hpp"
@@ -167,6 +168,8 @@ class PayloadPool {
 
   [[nodiscard]] MemoryKind kind() const { return kind_; }
   [[nodiscard]] PoolStatistics statistics();
+  /// What lies where; clients have no names yet.
+  [[nodiscard]] PayloadMap map();
   /// Peaks are counted from what is live and reserved now.
   void reset_peaks();
 

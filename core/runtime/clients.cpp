@@ -63,6 +63,13 @@ void RuntimeState::name_clients(PoolStatistics& pool) {
   }
 }
 
+std::vector<std::string> RuntimeState::client_names() {
+  const std::scoped_lock lock(clients_mutex_);
+  std::vector<std::string> names{""};
+  names.insert(names.end(), clients_.begin(), clients_.end());
+  return names;
+}
+
 Result<ClientId> Runtime::make_client(std::string_view name) { return state_->make_client(name); }
 
 Result<void> Runtime::limit_client(ClientId client, MemoryKind kind, const ClientLimits& limits) {

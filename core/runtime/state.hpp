@@ -122,6 +122,8 @@ class RuntimeState {
   [[nodiscard]] Error no_such(ClientId client) const;
   /// Fills in the names of those in a pool's figures.
   void name_clients(PoolStatistics& pool);
+  /// Their names by number; the first is nobody's, and empty.
+  [[nodiscard]] std::vector<std::string> client_names();
 
   [[nodiscard]] Planner& planner() { return planner_; }
 

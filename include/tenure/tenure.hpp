@@ -13,6 +13,7 @@
 #include "tenure/mutator.hpp"
 #include "tenure/object.hpp"
 #include "tenure/payload.hpp"
+#include "tenure/payload_map.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/pinned.hpp"
 #include "tenure/pressure.hpp"

@@ -29,6 +29,8 @@ PyObject* type_for(ErrorCode code) {
     case ErrorCode::kBadArgument:
     case ErrorCode::kBadConfig:
       return PyExc_ValueError;
+    case ErrorCode::kFile:
+      return PyExc_OSError;
     case ErrorCode::kClosed:
       return closed;
     default:

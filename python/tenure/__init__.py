@@ -201,6 +201,12 @@ class GarbageCollector(_native.Collector):
         """Who holds how much of which pool: the libraries that draw from it, by their names."""
         return [ClientStats(**client) for client in super().clients()]
 
+    def write_torch_snapshot(self, path: str | os.PathLike) -> None:
+        """Writes what lies where in the pools, as a memory snapshot that pytorch.org/memory_viz and
+        torch.cuda._memory_viz open. Each pool is a device there, in the order of `get_pools`. Raises
+        OSError where it cannot be written."""
+        super().torch_snapshot(os.fspath(path))
+
     def limit_client(self, name: str, memory: str, soft_bytes: int | None = None,
                      hard_bytes: int | None = None) -> None:
         """How much of a kind of memory a client may hold from now on; None: as much as there is. Past
