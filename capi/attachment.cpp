@@ -50,7 +50,10 @@ tenure_status Attachment::grow() {
   constexpr std::uint32_t kFirst = 256;
   const std::uint32_t room = room_ == 0 ? kFirst : 2 * room_;
   auto grown = std::make_unique<Slot[]>(room);
-  std::copy_n(slots_.get(), top_, grown.get());
+  std::copy_n(slots_.get(), room_, grown.get());
+  for (std::uint64_t index = room_; index < room; ++index) {
+    grown[index].name = kUpperBit | number_ << kSlotBits | index;
+  }
   // The chain leads through the slots, and they moved.
   const Slot* const before = slots_.get();
   const auto follow = [&](detail::LocalLink*& link) {
@@ -74,13 +77,13 @@ tenure_status Attachment::grow() {
 tenure_status Attachment::make_room() { return has_room() ? TENURE_OK : grow(); }
 
 // The slot goes to the scope that it belongs to, so that closing an inner one leaves it usable.
-void Attachment::release(Slot& slot, tenure_ref reference) {
-  const auto index = static_cast<std::uint32_t>(reference.bits) % kMostSlots;
+void Attachment::release(Slot& slot) {
+  const auto index = static_cast<std::uint32_t>(slot.name) % kMostSlots;
   Scope* scope = &scope_;
   for (std::size_t depth = around_.size(); scope->base > index;) {
     scope = &around_[--depth];
   }
-  slot.name = kFree;
+  slot.name |= kUpperBit;
   slot.link.object = ObjectIndex::kNull;
   slot.next_free = scope->free;
   scope->free = index;
@@ -92,11 +95,8 @@ void Attachment::push_scope() {
       .base = static_cast<std::uint32_t>(top_), .serial = ++scopes_made_, .locals = core_->locals};
 }
 
+// Nothing is written to the slots: `find` looks at none from the top on, and no root is past the chain.
 void Attachment::end_slots() {
-  for (std::uint64_t index = scope_.base; index < top_; ++index) {
-    slots_[index].name = kFree;
-    slots_[index].link.object = ObjectIndex::kNull;
-  }
   top_ = scope_.base;
   core_->locals = scope_.locals;
 }

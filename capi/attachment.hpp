@@ -6,8 +6,8 @@
 //                      |0 | serial of the slot| attachment | slot              |
 //                      +--+-------------------+------------+-------------------+
 //
-// Invariant: a slot has the name of the reference that it is, and no other number that a caller can
-// give; a reference that ended is found out until its slot was used 2^31 times. Attachments are used
+// Invariant: a slot below the top has the name of the reference that it is, or one that no reference
+// can have; a reference that ended is found out until its slot was used 2^31 times. Attachments are used
 // again and never freed, so that whoever comes with an old handle reads memory that is there.
 #pragma once
 
@@ -38,8 +38,7 @@ class Attachment {
  public:
   struct alignas(32) Slot {
     detail::LocalLink link;  // in the mutator's chain from its first use until its scope closes
-    std::uint64_t name = kFree;
-    std::uint32_t serial = 0;
+    std::uint64_t name = 0;  // of the reference; with the upper bit while there is none
     std::uint32_t next_free = 0;
   };
 
@@ -70,26 +69,29 @@ class Attachment {
   /// errors  TENURE_OUT_OF_MEMORY: 2^20 references are held
   [[nodiscard]] tenure_status make_room();
 
-  /// A reference to the object; null for null. There must be room.
-  tenure_ref push(ObjectIndex object) {
-    if (object == ObjectIndex::kNull) {
-      return {};
-    }
-    std::uint32_t index = scope_.free;
-    if (index != kNone) {
-      scope_.free = slots_[index].next_free;
+  /// The slot that the next `push` takes; null where there is no room.
+  [[nodiscard]] Slot* next_slot() {
+    const std::uint64_t index = scope_.free != kNone ? scope_.free : top_;
+    return index < room_ ? &slots_[index] : nullptr;
+  }
+  /// A reference to the object, which is not null, in the slot that `next_slot` gave.
+  tenure_ref push(Slot& slot, ObjectIndex object) {
+    if (scope_.free != kNone) {
+      scope_.free = slot.next_free;
     } else {
-      index = static_cast<std::uint32_t>(top_++);
-      slots_[index].link.below = core_->locals;
-      core_->locals = &slots_[index].link;
+      ++top_;
+      slot.link.below = core_->locals;
+      core_->locals = &slot.link;
     }
-    Slot& slot = slots_[index];
-    slot.serial = (slot.serial + 1) % kMostSerials;
-    slot.name = std::uint64_t{slot.serial} << 32 | number_ << kSlotBits | index;
+    slot.name = (slot.name + kOneSerial) & ~kUpperBit;
     slot.link.object = object;
     return {slot.name};
   }
-  void release(Slot& slot, tenure_ref reference);
+  /// A reference to the object; null for null. There must be room.
+  tenure_ref push(ObjectIndex object) {
+    return object == ObjectIndex::kNull ? tenure_ref{} : push(*next_slot(), object);
+  }
+  void release(Slot& slot);
 
   [[nodiscard]] tenure_status open_scope(tenure_scope& scope);
   [[nodiscard]] tenure_status close_scope(tenure_scope scope, tenure_ref* kept);
@@ -118,9 +120,8 @@ class Attachment {
   bool is_taken = false;                 // guarded by the registry
 
  private:
-  static constexpr std::uint64_t kFree = ~std::uint64_t{0};
   static constexpr std::uint64_t kUpperBit = std::uint64_t{1} << 63;
-  static constexpr std::uint32_t kMostSerials = 1u << 31;
+  static constexpr std::uint64_t kOneSerial = std::uint64_t{1} << 32;
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
   struct Scope {
@@ -174,9 +175,20 @@ struct Current {
   return change_attachment(thread);
 }
 
+/// Makes the call again with the handle's attachment as the current one. At the end of a call whose
+/// handle was not the current one, so that the usual case keeps nothing over a call.
+template <auto kCall, class... Arguments>
+[[gnu::noinline]] tenure_status call_again(tenure_thread thread, Arguments... arguments) noexcept;
+
 /// Why `find_attachment` found none.
 [[gnu::cold]] tenure_status fail_with_thread(tenure_thread thread) noexcept;
 /// Why `find` found none.
 [[gnu::cold]] tenure_status fail_with_reference(tenure_ref reference) noexcept;
+
+template <auto kCall, class... Arguments>
+tenure_status call_again(tenure_thread thread, Arguments... arguments) noexcept {
+  return change_attachment(thread) == nullptr ? fail_with_thread(thread)
+                                              : kCall(thread, arguments...);
+}
 
 }  // namespace tenure::capi

@@ -25,6 +25,30 @@ namespace {
   });
 }
 
+// In the mutator's buffer and a slot that is there, as a rule.
+[[gnu::always_inline]] inline tenure_status allocate_in_buffer(Attachment& attachment, TypeId type,
+                                                               std::uint32_t granules,
+                                                               tenure_ref* object) {
+  if (Attachment::Slot* const slot = attachment.next_slot(); slot != nullptr) [[likely]] {
+    const ObjectIndex made = attachment.core().buffer.try_take(granules);
+    if (made != ObjectIndex::kNull) [[likely]] {
+      detail::write_zeroed(made, type, granules);
+      detail::fetch_for_next(made);
+      *object = attachment.push(*slot, made);
+      return TENURE_OK;
+    }
+  }
+  return allocate_slowly(attachment, type, std::uint64_t{granules - 1} * kGranuleBytes, object);
+}
+
+// Objects of more are zeroed by a call.
+constexpr std::uint32_t kFewGranules = 1 + detail::kBytesZeroedInline / kGranuleBytes;
+
+[[gnu::noinline]] tenure_status allocate_longer(Attachment& attachment, TypeId type,
+                                                std::uint32_t granules, tenure_ref* object) {
+  return allocate_in_buffer(attachment, type, granules, object);
+}
+
 [[gnu::cold]] tenure_status fail_with_type() {
   return fail(TENURE_BAD_HANDLE, "no type was registered under this handle");
 }
@@ -68,6 +92,17 @@ ObjectIndex* find_slot(ObjectIndex object, std::uint32_t slot) {
   return find_array_slot(object, slot);
 }
 
+// A store where the object's type has no such slot: an array may.
+[[gnu::noinline]] tenure_status store_in_array(Attachment& attachment, ObjectIndex into,
+                                               std::uint32_t slot, ObjectIndex target) {
+  ObjectIndex* const place = find_array_slot(into, slot);
+  if (place == nullptr) {
+    return fail_with_slot(into, slot);
+  }
+  detail::write_reference(attachment.core(), *place, target);
+  return TENURE_OK;
+}
+
 }  // namespace
 }  // namespace tenure::capi
 
@@ -75,49 +110,43 @@ using namespace tenure;
 using namespace tenure::capi;
 
 tenure_status tenure_allocate(tenure_thread thread, tenure_type type, tenure_ref* object) {
-  Attachment* const attachment = find_attachment(thread);
-  if (attachment == nullptr) [[unlikely]] {
-    return fail_with_thread(thread);
+  if (thread.bits != current.handle) [[unlikely]] {
+    return call_again<tenure_allocate>(thread, type, object);
   }
+  Attachment& attachment = *current.attachment;
   const TypeRow row = row_of_handle(type);
   if (!row.is_plain() || object == nullptr) [[unlikely]] {
     return object == nullptr ? fail_with_null("a reference") : fail_with_type();
   }
   const auto id = static_cast<TypeId>(type.bits);
-  if (attachment->has_room()) [[likely]] {
-    const ObjectIndex made = attachment->core().buffer.try_take(row.granules);
-    if (made != ObjectIndex::kNull) [[likely]] {
-      detail::write_zeroed(made, id, row.granules);
-      *object = attachment->push(made);
-      return TENURE_OK;
-    }
-  }
-  return allocate_slowly(*attachment, id, std::uint64_t{row.granules - 1} * kGranuleBytes, object);
+  // Why apart: what needs no call to be zeroed saves no registers for one.
+  return row.granules > kFewGranules ? allocate_longer(attachment, id, row.granules, object)
+                                     : allocate_in_buffer(attachment, id, row.granules, object);
 }
 
 tenure_status tenure_store(tenure_thread thread, tenure_ref object, uint32_t slot,
                            tenure_ref value) {
-  Attachment* const attachment = find_attachment(thread);
-  if (attachment == nullptr) [[unlikely]] {
-    return fail_with_thread(thread);
+  if (thread.bits != current.handle) [[unlikely]] {
+    return call_again<tenure_store>(thread, object, slot, value);
   }
-  const Attachment::Slot* const owner = attachment->find(object);
+  Attachment& attachment = *current.attachment;
+  const Attachment::Slot* const owner = attachment.find(object);
   if (owner == nullptr) [[unlikely]] {
     return fail_with_reference(object);
   }
   ObjectIndex target = ObjectIndex::kNull;
   if (value.bits != 0) {
-    const Attachment::Slot* const found = attachment->find(value);
+    const Attachment::Slot* const found = attachment.find(value);
     if (found == nullptr) [[unlikely]] {
       return fail_with_reference(value);
     }
     target = found->link.object;
   }
-  ObjectIndex* const place = find_slot(owner->link.object, slot);
-  if (place == nullptr) [[unlikely]] {
-    return fail_with_slot(owner->link.object, slot);
+  const ObjectIndex into = owner->link.object;
+  if (slot >= row_of(detail::header_of(into).type()).references) [[unlikely]] {
+    return store_in_array(attachment, into, slot, target);
   }
-  detail::write_reference(attachment->core(), *place, target);
+  detail::write_reference(attachment.core(), slots_of(into)[slot], target);
   return TENURE_OK;
 }
 

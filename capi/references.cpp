@@ -77,15 +77,14 @@ tenure_status tenure_ref_copy(tenure_thread thread, tenure_ref object, tenure_re
 }
 
 tenure_status tenure_ref_release(tenure_thread thread, tenure_ref object) {
-  Attachment* const attachment = find_attachment(thread);
-  if (attachment == nullptr) [[unlikely]] {
-    return fail_with_thread(thread);
+  if (thread.bits != current.handle) [[unlikely]] {
+    return call_again<tenure_ref_release>(thread, object);
   }
-  Attachment::Slot* const slot = attachment->find(object);
+  Attachment::Slot* const slot = current.attachment->find(object);
   if (slot == nullptr) [[unlikely]] {
     return fail_with_reference(object);
   }
-  attachment->release(*slot, object);
+  current.attachment->release(*slot);
   return TENURE_OK;
 }
 

@@ -69,6 +69,36 @@ static void scopes_end_what_was_made_in_them(tenure_runtime runtime, tenure_thre
   EXPECT_OK(tenure_verify(runtime));
 }
 
+/* What a scope ended is found out, whether its slot is used again or lies past those that are. */
+static void ended_references_are_found_out(tenure_runtime runtime, tenure_thread thread) {
+  enum { kMade = 4 };
+  tenure_scope scope;
+  tenure_ref ended[kMade], again[kMade];
+  int used, k;
+  for (used = 0; used <= kMade; ++used) {
+    EXPECT_OK(tenure_scope_open(thread, &scope));
+    for (k = 0; k < kMade; ++k) {
+      ended[k] = make_node(thread, k);
+    }
+    EXPECT_OK(tenure_ref_release(thread, ended[1])); /* and its slot ends as a free one */
+    EXPECT_OK(tenure_scope_close(thread, scope, NULL));
+
+    EXPECT_OK(tenure_scope_open(thread, &scope));
+    for (k = 0; k < used; ++k) {
+      again[k] = make_node(thread, 10 + k);
+    }
+    for (k = 0; k < kMade; ++k) {
+      EXPECT_FAILS(TENURE_BAD_HANDLE, tenure_ref_release(thread, ended[k]));
+    }
+    collect(runtime);
+    for (k = 0; k < used; ++k) {
+      EXPECT(*number_of(thread, again[k]) == 10 + k);
+    }
+    EXPECT_OK(tenure_scope_close(thread, scope, NULL));
+  }
+  EXPECT_OK(tenure_verify(runtime));
+}
+
 /* Slots are copied when they are too few; a collection rewrites them where they are then. */
 static void many_references_are_many_slots(tenure_runtime runtime, tenure_thread thread) {
   enum { kMany = 5000 };
@@ -199,6 +229,7 @@ int main(void) {
   const tenure_runtime runtime = open_runtime("nursery=1MiB");
   const tenure_thread thread = attach_to(runtime);
   scopes_end_what_was_made_in_them(runtime, thread);
+  ended_references_are_found_out(runtime, thread);
   many_references_are_many_slots(runtime, thread);
   roots_and_pins(runtime, thread);
   weak_references_are_told(runtime, thread);

@@ -25,6 +25,40 @@ static void objects_are_zero_and_described(tenure_thread thread) {
   EXPECT_OK(tenure_ref_release(thread, node));
 }
 
+/* Of each size, where others' bytes lay before, and without a byte beside it. */
+static void objects_of_each_size_are_zero(tenure_thread thread) {
+  enum { kMostBytes = 160, kTimes = 200 }; /* the nursery twice over */
+  uint64_t size, k;
+  int time;
+  for (time = 0; time < kTimes; ++time) {
+    tenure_ref before = {0};
+    for (size = 1; size <= kMostBytes; ++size) {
+      const tenure_type_description sized = {sizeof sized, "sized", size, 0, 0};
+      tenure_type type;
+      tenure_ref object;
+      unsigned char *data = NULL;
+      uint64_t bytes = 0;
+      EXPECT_OK(tenure_type_register(&sized, &type));
+      EXPECT_OK(tenure_allocate(thread, type, &object));
+      EXPECT_OK(tenure_data(thread, object, (void **)&data, &bytes));
+      EXPECT(bytes >= size && bytes < size + 8);
+      for (k = 0; k < bytes; ++k) {
+        EXPECT(data[k] == 0);
+        data[k] = 0xFF;
+      }
+      if (before.bits != 0) {
+        EXPECT_OK(tenure_data(thread, before, (void **)&data, &bytes));
+        for (k = 0; k < bytes; ++k) {
+          EXPECT(data[k] == 0xFF);
+        }
+        EXPECT_OK(tenure_ref_release(thread, before));
+      }
+      before = object;
+    }
+    EXPECT_OK(tenure_ref_release(thread, before));
+  }
+}
+
 /* A list that is built by the usual loop: each node refers to the one before it. */
 static tenure_ref build_list(tenure_thread thread, int64_t count) {
   const tenure_type type = node_type();
@@ -167,6 +201,7 @@ int main(void) {
   const tenure_runtime runtime = open_runtime("nursery=1MiB");
   const tenure_thread thread = attach_to(runtime);
   objects_are_zero_and_described(thread);
+  objects_of_each_size_are_zero(thread);
   a_list_survives_collections(runtime, thread);
   an_old_object_keeps_a_young_one(runtime, thread);
   arrays_and_sized_objects(runtime, thread);
