@@ -136,13 +136,16 @@ TensorObject make(Collector& collector, const std::vector<std::int64_t>& shape,
 }
 
 // Others' memory, kept by an object of the heap: it is let go of when that is found dead.
-TensorObject take_foreign(Collector& collector, nb::ndarray<> array) {
+TensorObject keep_foreign(Collector& collector, nb::ndarray<> array) {
   if (array.ndim() > kMaxRank) {
     refuse("a tensor has 8 axes at most, not " + std::to_string(array.ndim()));
   }
   collector.require_open();
-  const FarewellId id = collector.farewells().add(
-      {.call = {}, .holds = nb::cast(Shared(array)), .target = {}, .dying = {}});
+  const FarewellId id =
+      collector.farewells().add({.call = {},
+                                 .holds = nb::cast(Shared(array), nb::rv_policy::reference),
+                                 .target = {},
+                                 .dying = {}});
   const auto messenger = std::make_shared<Messenger>(collector.shared_farewells(), id);
   Handle<AnyObject> handle = collector.use_slowly([&](Mutator& mutator) {
     const Local<AnyObject> made(
@@ -179,13 +182,6 @@ struct Export {
   std::array<Py_ssize_t, kMaxRank> shape{};
   std::array<Py_ssize_t, kMaxRank> strides{};
 };
-
-void require_bytes(TensorObject& tensor) {
-  tensor.collector().require_open();
-  if (tensor.is_released) {
-    refuse("the tensor's memory was others', and was given back when it was found dead");
-  }
-}
 
 int get_buffer(PyObject* exporter, Py_buffer* view, int flags) {
   view->obj = nullptr;
@@ -260,6 +256,17 @@ std::string element_name(const TensorObject& tensor) {
 
 }  // namespace
 
+void require_bytes(TensorObject& tensor) {
+  tensor.collector().require_open();
+  if (tensor.is_released) {
+    refuse("the tensor's memory was others', and was given back when it was found dead");
+  }
+}
+
+nb::object take_foreign(Collector& collector, nb::ndarray<> array) {
+  return nb::cast(keep_foreign(collector, std::move(array)));
+}
+
 MemoryKind kind_of(std::string_view name) {
   const auto found = std::find_if(kKinds.begin(), kKinds.end(),
                                   [&](MemoryKind kind) { return to_string(kind) == name; });
@@ -292,9 +299,10 @@ void bind_tensors(nb::module_& module) {
       {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},
       {0, nullptr},
   };
-  nb::class_<TensorObject>(module, "Tensor", nb::type_slots(slots),
-                           "Elements in a pool, or others' memory that the heap keeps.")
-      .def_prop_ro(
+  nb::class_<TensorObject> type(module, "Tensor", nb::type_slots(slots),
+                                "Elements in a pool, or others' memory that the heap keeps.");
+  type.attr("__dlpack_c_exchange_api__") = exchange_table();
+  type.def_prop_ro(
           "shape", [](const TensorObject& t) { return integers(t, t.shape); },
           nb::sig("def shape(self) -> tuple[int, ...]"))
       .def_prop_ro(

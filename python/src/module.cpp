@@ -21,23 +21,6 @@ namespace {
 PyObject* out_of_memory = nullptr;
 PyObject* closed = nullptr;
 
-PyObject* type_for(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kOutOfMemory:
-    case ErrorCode::kOverBudget:
-      return out_of_memory;
-    case ErrorCode::kBadArgument:
-    case ErrorCode::kBadConfig:
-      return PyExc_ValueError;
-    case ErrorCode::kFile:
-      return PyExc_OSError;
-    case ErrorCode::kClosed:
-      return closed;
-    default:
-      return PyExc_RuntimeError;
-  }
-}
-
 void bind_errors(nb::module_& module) {
   out_of_memory = PyErr_NewExceptionWithDoc(
       "tenure.OutOfMemory", "All was tried; the message says what is held, and by whom.",
@@ -50,7 +33,7 @@ void bind_errors(nb::module_& module) {
     try {
       std::rethrow_exception(thrown);
     } catch (const Failure& failure) {
-      PyErr_SetString(type_for(failure.code()), failure.what());
+      PyErr_SetString(exception_for(failure.code()), failure.what());
     }
   });
 }
@@ -166,6 +149,23 @@ nb::dict shut_down(Collector& collector) {
 }
 
 }  // namespace
+
+PyObject* exception_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kOutOfMemory:
+    case ErrorCode::kOverBudget:
+      return out_of_memory;
+    case ErrorCode::kBadArgument:
+    case ErrorCode::kBadConfig:
+      return PyExc_ValueError;
+    case ErrorCode::kFile:
+      return PyExc_OSError;
+    case ErrorCode::kClosed:
+      return closed;
+    default:
+      return PyExc_RuntimeError;
+  }
+}
 
 void bind_collector(nb::module_& module) {
   nb::class_<Collector> type(module, "Collector", nb::is_weak_referenceable(),

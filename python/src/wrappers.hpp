@@ -115,4 +115,15 @@ void bind_plugins(nb::module_& module, nb::class_<Collector>& type);
 [[nodiscard]] MemoryKind kind_of(std::string_view name);
 void bind_tensors(nb::module_& module);
 
+/// errors  throws Failure: kClosed; kBadArgument where its memory was given back to others
+void require_bytes(TensorObject& tensor);
+/// A tensor of others' memory, kept by an object of the heap: it is let go of when that is found dead.
+///
+/// errors  throws Failure: kBadArgument, kOutOfMemory, kClosed
+[[nodiscard]] nb::object take_foreign(Collector& collector, nb::ndarray<> array);
+/// DLPack's C table of functions, in its capsule.
+[[nodiscard]] nb::object exchange_table();
+/// The exception that an error is in Python. Borrowed.
+[[nodiscard]] PyObject* exception_for(ErrorCode code);
+
 }  // namespace tenure::python
