@@ -8,4 +8,4 @@ tenure_link_for_dlopen(tenure_torch_cuda)
 target_link_options(tenure_torch_cuda PRIVATE LINKER:--exclude-libs,ALL LINKER:-z,defs)
 set_target_properties(tenure_torch_cuda PROPERTIES
   CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-install(TARGETS tenure_torch_cuda DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS tenure_torch_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT torch)
