@@ -16,6 +16,7 @@ void bench_pause(Session& session);
 void bench_gc(Session& session);
 void bench_pool(Session& session);
 void bench_pressure(Session& session);
+void bench_profile(Session& session);
 void bench_replay(Session& session);
 
 struct Bench {
@@ -34,6 +35,7 @@ inline constexpr Bench kBenches[] = {
     {"gc", "whole programs on our heap and on others'", bench_gc},
     {"pool", "leasing and handing back payload memory", bench_pool},
     {"pressure", "cyclic garbage on a device that is nearly full", bench_pressure},
+    {"profile", "what watching a program costs it", bench_profile},
     {"replay", "allocation traces of real programs", bench_replay},
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/backend/platform.hpp"
 #include "core/base/check.hpp"
+#include "host/call_stack.hpp"
 #include "host/memory_files.hpp"
 #include "host/pages.hpp"
 #include "host/scratch_file.hpp"
@@ -67,6 +68,11 @@ class LinuxPlatform final : public Platform {
     return known ? std::optional(StackRange{reinterpret_cast<std::uintptr_t>(first), bytes})
                  : std::nullopt;
   }
+
+  [[nodiscard]] std::size_t call_stack(std::span<std::uintptr_t> frames) override {
+    return host_call_stack(frames);
+  }
+  [[nodiscard]] CodePlace code_at(std::uintptr_t address) override { return host_code_at(address); }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "tenure/bytes.hpp"
@@ -33,6 +34,13 @@ struct StackRange {
   [[nodiscard]] bool contains(const void* address) const {
     return reinterpret_cast<std::uintptr_t>(address) - first < bytes;
   }
+};
+
+/// What stands at an address of code. Strings are empty where that is not known.
+struct CodePlace {
+  std::string function;       // demangled
+  std::string module;         // path of the program or the shared library
+  std::uintptr_t offset = 0;  // in the module, as its symbols have it
 };
 
 /// A file without a name that is open for the process alone.
@@ -91,6 +99,16 @@ class Platform {
   /// The stack of the calling thread, as the system made it; none where it does not say. All of it
   /// above an address that was used can be read.
   [[nodiscard]] virtual std::optional<StackRange> stack() = 0;
+
+  /// The calls that the thread is in, innermost first, this one included: addresses inside of the call
+  /// instructions.
+  ///
+  /// returns  how many; no more than there is room for
+  /// cost     some 100 ns a call; not in a signal handler
+  [[nodiscard]] virtual std::size_t call_stack(std::span<std::uintptr_t> frames) = 0;
+
+  /// cost     a look into a table; reads a module's symbols from its file where nobody asked about it yet
+  [[nodiscard]] virtual CodePlace code_at(std::uintptr_t address) = 0;
 };
 
 /// The computer that the program runs on. Lives as long as the program.

@@ -125,6 +125,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
     heap_.cards().written().start_over();
   }
   (void)marker_->advance(Marker::kNoBudget);
+  report.marking_began_ns = marking;
   report.marking_ns = host_platform().now_ns() - marking;
   if (check_marks_) {  // before finalizers bring back what the roots do not reach
     const Result<void> checked = verify_marks(heap_, roots);
@@ -196,6 +197,10 @@ void Collector::settle(CollectionReport& report) {
       [this](ObjectIndex) { return heap_.oldest(); });
   report.payloads_retired += retired.payloads;
   report.payload_bytes_retired += retired.bytes;
+  heap_.samples().settle(
+      heap_.oldest(),
+      [this](ObjectIndex object) { return is_marked(heap_.cage().marks(), object); },
+      [this](ObjectIndex) { return heap_.oldest(); });
   heap_.end_marking();
 }
 

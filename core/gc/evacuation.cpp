@@ -179,6 +179,9 @@ class Evacuation {
           [this](ObjectIndex owner) { return heap_.generation_of(owner); });
       stats_.retired.payloads += part.payloads;
       stats_.retired.bytes += part.bytes;
+      heap_.samples().settle(
+          generation, [](ObjectIndex& object) { return survives(object); },
+          [this](ObjectIndex object) { return heap_.generation_of(object); });
     }
   }
 

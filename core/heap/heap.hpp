@@ -20,6 +20,7 @@
 #include "core/heap/owners.hpp"
 #include "core/heap/region_source.hpp"
 #include "core/heap/roots.hpp"
+#include "core/heap/sampled_objects.hpp"
 #include "core/heap/young.hpp"
 #include "core/model/heap_view.hpp"
 #include "tenure/bytes.hpp"
@@ -100,6 +101,7 @@ class Heap {
   [[nodiscard]] CardLog& cards() { return cards_; }
   [[nodiscard]] Roots& roots() { return roots_; }
   [[nodiscard]] Owners& owners() { return owners_; }
+  [[nodiscard]] SampledObjects& samples() { return samples_; }
   [[nodiscard]] Afterlife& afterlife() { return afterlife_; }
   [[nodiscard]] Cage& cage() { return source_.cage(); }
 
@@ -148,6 +150,7 @@ class Heap {
   void for_each_outer_slot(Visit visit) {
     roots_.for_each(visit);
     owners_.for_each(visit);
+    samples_.for_each(visit);
     afterlife_.for_each_object(visit);
   }
 
@@ -177,6 +180,7 @@ class Heap {
   Afterlife afterlife_;
   Roots roots_;
   Owners owners_;
+  SampledObjects samples_;
 
   mutable std::mutex mutex_;                           // of the oldest generation
   CellCache born_old_;                                 // guarded by mutex_

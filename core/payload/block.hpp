@@ -22,6 +22,9 @@ struct PoolCore;
 /// Sizes and addresses of blocks are multiples of it. DLPack wants 256; rivals round to 512 too.
 inline constexpr std::uint64_t kBlockStep = 512;
 
+/// A bit of a leased block's site: somebody follows the payload, and is told of its end.
+inline constexpr std::uint32_t kSampledSite = 1u << 31;
+
 /// The shelf that a leased block names which may be evicted; others name none that is looked at.
 inline constexpr std::uint16_t kEvictableShelf = 0xFFFE;
 
@@ -99,6 +102,21 @@ struct alignas(64) PayloadBlock {
     client = static_cast<std::uint16_t>(whose);
   }
   [[nodiscard]] std::byte* end() const { return data + size; }
+
+  [[nodiscard]] bool is_sampled() const {
+    return (static_cast<std::uint32_t>(site.load(std::memory_order_relaxed)) & kSampledSite) != 0;
+  }
+  /// Its holder, or the pool once it is handed back.
+  void set_sampled(bool sampled) {
+    const std::uint32_t plain =
+        static_cast<std::uint32_t>(site.load(std::memory_order_relaxed)) & ~kSampledSite;
+    site.store(static_cast<SiteId>(plain | (sampled ? kSampledSite : 0)),
+               std::memory_order_relaxed);
+  }
+  [[nodiscard]] SiteId own_site() const {
+    return static_cast<SiteId>(static_cast<std::uint32_t>(site.load(std::memory_order_relaxed)) &
+                               ~kSampledSite);
+  }
 };
 static_assert(sizeof(PayloadBlock) == 128);
 

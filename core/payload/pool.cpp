@@ -198,6 +198,7 @@ PayloadBlock* PayloadPool::drain(std::uint64_t size, StreamId stream, const Lock
     if (block.is(BlockState::kInert)) [[unlikely]] {
       return;  // the pool closed before
     }
+    end_sample(block);
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= Bytes{block.asked};

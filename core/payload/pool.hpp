@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -72,6 +73,10 @@ struct PoolOptions {
   /// Iterations that repeat are found, and served from a layout once somebody solved it: see
   /// `wants_solver`.
   bool plans = false;
+
+  /// Called once the pool sees that a payload came back that was marked by `set_sampled`; with its lock
+  /// held, as a rule. Calls nothing of the pool.
+  std::function<void(const PayloadBlock&)> on_sampled_end = [](const PayloadBlock&) {};
 };
 
 /// threads  anyone
@@ -152,6 +157,8 @@ class PayloadPool {
 
   /// Bytes leased now, as rounded, and not evicted.
   [[nodiscard]] Bytes leased();
+  /// Bytes mapped now.
+  [[nodiscard]] Bytes reserved();
 
   /// The most bytes that may be mapped: the budget, or the backend's capacity.
   [[nodiscard]] Bytes limit() const { return Bytes{limit_}; }
@@ -240,6 +247,12 @@ class PayloadPool {
   PayloadLease hand_out(PayloadBlock& block, Bytes size, StreamId stream, SiteId site,
                         ClientId client);
   [[nodiscard]] bool is_over(ClientId client, Bytes size, const Lock& lock);
+  void end_sample(PayloadBlock& block) {
+    if (block.is_sampled()) [[unlikely]] {
+      block.set_sampled(false);
+      options_.on_sampled_end(block);
+    }
+  }
   void file(PayloadBlock& block);
   void file_recent() {
     recent_.take_all([this](PayloadBlock& block) { file(block); });

@@ -114,6 +114,7 @@ PayloadLease PayloadPool::lease_kept(Bytes size, StreamId stream, SiteId site, C
   if (taken.block == nullptr) {
     return {};
   }
+  end_sample(*taken.block);
   taken.block->site.store(site, std::memory_order_relaxed);
   taken.block->state.store(BlockState::kLeased, std::memory_order_relaxed);
   if (taken.is_due) [[unlikely]] {

@@ -79,6 +79,7 @@ void PayloadPool::drain_evictables() {
       core_->evictables.put(block);  // it is met again the next time
       return;
     }
+    end_sample(block);
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= Bytes{block.asked};

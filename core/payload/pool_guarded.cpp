@@ -41,6 +41,7 @@ void PayloadPool::drain_guarded(const Lock&) {
     if (!guard.keep(block)) {
       return;  // none of this pool's: its memory is left alone
     }
+    end_sample(block);
     ++counts_.returns;
     --counts_.live_blocks;
     counts_.live -= PayloadGuard::asked_for(block);

@@ -53,6 +53,11 @@ Bytes PayloadPool::leased() {
   return counts_.leased - Bytes{evictables_.gone};
 }
 
+Bytes PayloadPool::reserved() {
+  const Lock lock(core_->mutex);
+  return Bytes{tiling_.mapped()};
+}
+
 bool PayloadPool::can_ever_fit(Bytes size) const {
   return traits_.supported && size.count() <= limit_ && tiling_.pieces_for(size.count()) <= limit_;
 }
@@ -101,7 +106,7 @@ std::string PayloadPool::holders() const {
   const auto count = [&](const PayloadBlock& block) {
     if (block.is(BlockState::kLeased) || block.is(BlockState::kGuarded) ||
         block.is(BlockState::kEvictable)) {
-      Holding& holding = by_site[block.site.load(std::memory_order_relaxed)];
+      Holding& holding = by_site[block.own_site()];
       holding.bytes += block.size;
       ++holding.blocks;
     }

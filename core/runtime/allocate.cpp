@@ -27,6 +27,14 @@ void log_born_old(MutatorState& mutator, ObjectIndex object) {
   }
 }
 
+void record_allocation(MutatorState& mutator, TypeId type, std::uint64_t granules) {
+  EventRing& events = *mutator.events;
+  if (events.wants_time()) [[unlikely]] {
+    events.set_time(host_platform().now_ns());
+  }
+  events.add_allocation(static_cast<std::uint32_t>(type), granules * kGranuleBytes);
+}
+
 }  // namespace
 
 bool RuntimeState::is_stress_due() {
@@ -56,11 +64,17 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
       const auto size = static_cast<std::uint32_t>(granules);
       const ObjectIndex object = mutator.take_from_buffer(size);
       // Order: the limit was opened, now the flag is read; a stopper does it the other way round.
-      if (safepoint_.is_wanted() || config_.collect_every != 0) {
+      if (safepoint_.is_wanted() || config_.collect_every != 0 || mutator.events != nullptr) {
         mutator.core.buffer.close();
       }
       if (object != ObjectIndex::kNull) {
         detail::write_zeroed(object, type, size);
+        if (mutator.is_sample_due) [[unlikely]] {
+          sample_object(mutator, object, type, granules);
+        }
+        if (mutator.events != nullptr) {
+          record_allocation(mutator, type, granules);
+        }
         return object;
       }
       conductor_->assist(mutator);
@@ -84,6 +98,16 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
         object != ObjectIndex::kNull) {
       mutator.bytes_allocated += granules * kGranuleBytes;
       log_born_old(mutator, object);
+      if (mutator.sampler.is_on()) [[unlikely]] {
+        mutator.count_taken();
+        if (mutator.sampler.pass(granules)) {
+          sample_object(mutator, object, type, granules);
+        }
+        mutator.core.buffer.close();  // its limit was where the sampler had the next sample
+      }
+      if (mutator.events != nullptr) {
+        record_allocation(mutator, type, granules);
+      }
       return object;
     }
     if (config_.mode == Mode::kManual || !try_full(mutator)) {
@@ -92,6 +116,21 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
                        std::string(type_name(type)) + "): " + describe_heap(&mutator)};
     }
   }
+}
+
+ObjectIndex RuntimeState::try_record(MutatorState& mutator, TypeId type, std::uint64_t granules) {
+  const std::uint64_t end = mutator.core.buffer.next() + granules;
+  mutator.count_taken();
+  if (end > mutator.buffer_limit || granules > mutator.sampler.until() || safepoint_.is_wanted() ||
+      config_.collect_every != 0 || granules * kGranuleBytes >= config_.large_object.count()) {
+    return ObjectIndex::kNull;
+  }
+  const ObjectIndex object = object_on(mutator.core.buffer.next());
+  mutator.core.buffer.advance(static_cast<std::uint32_t>(granules));
+  mutator.count_taken();
+  detail::write_zeroed(object, type, static_cast<std::uint32_t>(granules));
+  record_allocation(mutator, type, granules);
+  return object;
 }
 
 bool RuntimeState::try_full(MutatorState& mutator) {
@@ -113,6 +152,12 @@ Result<ObjectIndex> allocate_object(Mutator& mutator, TypeId type, Bytes data) {
 namespace detail {
 
 ObjectIndex allocate_slowly(MutatorCore& core, TypeId type, std::uint64_t granules) {
+  if (core.state->events != nullptr) [[unlikely]] {
+    const ObjectIndex object = core.state->runtime.try_record(*core.state, type, granules);
+    if (object != ObjectIndex::kNull) {
+      return object;
+    }
+  }
   return value_or_throw(core.state->runtime.allocate(*core.state, type, granules));
 }
 

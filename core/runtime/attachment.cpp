@@ -33,7 +33,10 @@ Mutator::Mutator(RuntimeState& of) {
     core_->barrier = {reinterpret_cast<std::uintptr_t>(detail::address_of(first)),
                       std::uintptr_t{nursery.count} * kGranulesPerRegion * kGranuleBytes};
   }
-  of.safepoint().attach(*state, [&] { of.heap().roots().attach(*core_); });
+  of.safepoint().attach(*state, [&] {
+    of.heap().roots().attach(*core_);
+    of.begin_watching(*state);
+  });
   become_current();
 }
 

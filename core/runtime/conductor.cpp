@@ -133,6 +133,7 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
   report.to_safepoint_ns = stopped - asked;
   report.pause_ns = clock_.now_ns() - stopped;
   note(report);
+  options_.after_stop(report);
   if (report.full && report.trigger != CollectionTrigger::kDevicePressure) {
     options_.after_full();  // those for payloads are judged by whoever asked for them
   }
@@ -157,11 +158,17 @@ void Conductor::ready() {
     for (const ObjectIndex owner : std::exchange(mutator.new_owners, {})) {
       heap_.owners().add(heap_.generation_of(owner), owner);
     }
+    for (const SampledObject& sample : std::exchange(mutator.new_samples, {})) {
+      heap_.samples().add(heap_.generation_of(sample.object), sample);
+    }
   });
   heap_.cards().drain_full();
   const std::scoped_lock lock(mutex_);
   for (const ObjectIndex owner : std::exchange(orphans_, {})) {
     heap_.owners().add(heap_.generation_of(owner), owner);
+  }
+  for (const SampledObject& sample : std::exchange(orphan_samples_, {})) {
+    heap_.samples().add(heap_.generation_of(sample.object), sample);
   }
 }
 
@@ -276,6 +283,8 @@ void Conductor::adopt(MutatorState& mutator) {
   heap_.cards().hand_in(std::move(mutator.log));
   const std::scoped_lock lock(mutex_);
   orphans_.insert(orphans_.end(), mutator.new_owners.begin(), mutator.new_owners.end());
+  orphan_samples_.insert(orphan_samples_.end(), mutator.new_samples.begin(),
+                         mutator.new_samples.end());
   bytes_of_ended_ += mutator.bytes_allocated;
 }
 

@@ -39,6 +39,8 @@ struct ConductorOptions {
   bool verify = false;  // the heap, after each collection
   /// Called after each full collection that was not done for payloads, while the world stands.
   std::function<void()> after_full = [] {};
+  /// Called after each stop that collects or takes a step of a cycle, while the world stands.
+  std::function<void(const CollectionReport&)> after_stop = [](const CollectionReport&) {};
 };
 
 /// How a marking of the oldest generation is done.
@@ -166,7 +168,8 @@ class Conductor {
   std::atomic<std::uint64_t> old_at_request_{0};   // bytes in the oldest generation
   double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a collection in one stop; likewise
   std::uint64_t allocated_at_begin_ = 0;           // of the cycle; stopped world
-  std::vector<ObjectIndex> orphans_;  // owners of mutators that ended; guarded by mutex_
+  std::vector<ObjectIndex> orphans_;           // owners of mutators that ended; guarded by mutex_
+  std::vector<SampledObject> orphan_samples_;  // likewise
 
   mutable std::mutex mutex_;          // taken in stops, never while waiting for one
   Statistics account_;                // guarded by mutex_

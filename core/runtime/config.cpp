@@ -51,6 +51,20 @@ std::string_view to_string(Mode mode) {
 
 std::string_view to_string(Check check) { return check == Check::kOff ? "off" : "payload"; }
 
+std::string_view to_string(ProfileLevel level) {
+  switch (level) {
+    case ProfileLevel::kNone:
+      return "none";
+    case ProfileLevel::kBasic:
+      return "basic";
+    case ProfileLevel::kDetailed:
+      return "detailed";
+    case ProfileLevel::kComprehensive:
+      return "comprehensive";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(PayloadPlans plans) {
   switch (plans) {
     case PayloadPlans::kOff:

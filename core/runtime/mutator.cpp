@@ -1,5 +1,6 @@
 #include "core/runtime/mutator.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -41,18 +42,32 @@ ObjectIndex MutatorState::take_from_buffer(std::uint32_t granules) {
   if (std::uint64_t{next} + granules > buffer_limit) {
     return ObjectIndex::kNull;
   }
-  core.buffer.open(next, buffer_limit);
-  return core.buffer.try_take(granules);
+  count_taken();
+  is_sample_due = sampler.pass(granules);
+  const std::uint32_t end = next + granules;
+  counted = end;
+  core.buffer.open(end, static_cast<std::uint32_t>(
+                            std::min<std::uint64_t>(buffer_limit, end + sampler.until())));
+  return object_on(next);
+}
+
+void MutatorState::count_taken() {
+  const std::uint32_t next = core.buffer.next();
+  (void)sampler.pass(next - counted);
+  counted = next;
 }
 
 void MutatorState::change_buffer(const BufferRun& run) {
   retire_buffer();
   core.buffer.open(run.first, 0);
+  counted = run.first;
   buffer_limit = run.limit;
   bytes_allocated += std::uint64_t{run.limit - run.first} * kGranuleBytes;
 }
 
 void MutatorState::retire_buffer() {
+  count_taken();
+  counted = 0;
   const std::uint32_t next = core.buffer.next();
   if (next < buffer_limit) {
     write_filler(next, buffer_limit - next);

@@ -9,7 +9,10 @@
 
 #include "core/backend/platform.hpp"
 #include "core/heap/card_log.hpp"
+#include "core/heap/sampled_objects.hpp"
 #include "core/heap/young.hpp"
+#include "core/observe/byte_sampler.hpp"
+#include "core/observe/ring.hpp"
 #include "tenure/detail/fast_path.hpp"
 #include "tenure/object.hpp"
 
@@ -25,8 +28,11 @@ enum class Presence : std::uint8_t { kRunning, kParked, kAway };
 struct MutatorState {
   explicit MutatorState(RuntimeState& of);
 
-  /// Takes from what is left of the buffer, also where the limit was closed on it.
+  /// Takes from what is left of the buffer, also where the limit was closed on it, and opens the limit up
+  /// to the next sample. `is_sample_due` says whether this is one.
   [[nodiscard]] ObjectIndex take_from_buffer(std::uint32_t granules);
+  /// Lets the sampler pass what was taken from the buffer since it last did. No sample lies in there.
+  void count_taken();
   /// Leaves the buffer it had, and goes on with another. The limit is not open yet.
   void change_buffer(const BufferRun& run);
   /// What is left of the buffer becomes filler, and there is no buffer. Its own, or in a stop.
@@ -44,6 +50,13 @@ struct MutatorState {
   std::uint32_t buffer_limit = 0;  // granule; core.buffer's own may be closed
   std::unique_ptr<CardBuffer> log = std::make_unique<CardBuffer>();
   std::vector<ObjectIndex> new_owners;     // since the last stop
+  ByteSampler sampler;                     // of granules; its own, and written in stops
+  SamplingPace pace;                       // likewise
+  std::uint32_t counted = 0;               // granule of the buffer that the sampler has passed
+  bool is_sample_due = false;              // the allocation under way was drawn
+  std::vector<SampledObject> new_samples;  // since the last stop
+  /// Of each allocation; null where not all are watched. With it the buffer's limit stays closed.
+  std::unique_ptr<EventRing> events;
   Presence presence = Presence::kRunning;  // guarded by the safepoint
   bool constructing = false;               // a constructor runs, and must not allocate
   bool is_background = false;              // the library's own thread: it holds no object

@@ -157,6 +157,18 @@ bool read_check(Config& config, std::string_view text) {
 }
 std::string write_check(const Config& config) { return std::string(to_string(config.check)); }
 
+bool read_profile(Config& config, std::string_view text) {
+  for (const ProfileLevel level : {ProfileLevel::kNone, ProfileLevel::kBasic,
+                                   ProfileLevel::kDetailed, ProfileLevel::kComprehensive}) {
+    if (text == to_string(level)) {
+      config.profile = level;
+      return true;
+    }
+  }
+  return false;
+}
+std::string write_profile(const Config& config) { return std::string(to_string(config.profile)); }
+
 bool read_plans(Config& config, std::string_view text) {
   for (const PayloadPlans plans : {PayloadPlans::kOff, PayloadPlans::kAwaited, PayloadPlans::kOn}) {
     if (text == to_string(plans)) {
@@ -245,6 +257,14 @@ constexpr std::array kOptions{
     Option{"check", "TENURE_CHECK", "off or payload",
            "payload: stop at a payload's early reuse, double free, overrun or use after free",
            read_check, write_check},
+    Option{"profile", "TENURE_PROFILE", "none, basic, detailed or comprehensive",
+           "how much of what the program allocates is watched", read_profile, write_profile},
+    Option{"sample_interval", "TENURE_SAMPLE_INTERVAL", "1 to 1TiB",
+           "bytes for which one allocation is followed, on average; 1: every one",
+           read_bytes<&Config::sample_interval, 1, 1024_G>, write_bytes<&Config::sample_interval>},
+    Option{"profile_stacks", "TENURE_PROFILE_STACKS", "on or off",
+           "note the calls that led to an allocation that is followed",
+           read_flag<&Config::profile_stacks>, write_flag<&Config::profile_stacks>},
     Option{"collect_every", "TENURE_COLLECT_EVERY", "0 or more",
            "stress: a young collection before every n-th allocation; 0 for none",
            read_count<&Config::collect_every, 0, kMax>, write_count<&Config::collect_every>},

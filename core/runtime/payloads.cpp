@@ -45,9 +45,11 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
   // fork under way has that list for itself and waits for this lock.
   auto made = std::make_unique<PayloadPool>(
       *backend_, kind,
-      PoolOptions{.budget = config_.payload_budget,
-                  .checked = checked_,
-                  .plans = config_.plan_payloads != PayloadPlans::kOff && checked_ == nullptr});
+      PoolOptions{
+          .budget = config_.payload_budget,
+          .checked = checked_,
+          .plans = config_.plan_payloads != PayloadPlans::kOff && checked_ == nullptr,
+          .on_sampled_end = [this](const PayloadBlock& block) { end_sampled_payload(block); }});
   const std::scoped_lock lock(pools_mutex_);
   std::unique_ptr<PayloadPool>& owned = owned_pools_[static_cast<std::size_t>(kind)];
   if (owned == nullptr) {
@@ -76,6 +78,9 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
   Result<PayloadLease> got = lease_from(self, pool, size, options);
   if (got && options.client != ClientId::kNone) {
     note_client(self, pool, options.client);
+  }
+  if (got && profiler_.is_sampling()) [[unlikely]] {
+    sample_payload(*got, options.kind);
   }
   return got;
 }
@@ -230,7 +235,10 @@ void RuntimeState::settle_payloads() {
 
 Bytes RuntimeState::trim() {
   Bytes given_back;
-  for_each_pool([&](PayloadPool& pool) { given_back += pool.trim(); });
+  for_each_pool([&](PayloadPool& pool) {
+    given_back += pool.trim();
+    record_reserved(pool);
+  });
   return is_child() ? given_back : given_back + conductor_->discard_free();
 }
 

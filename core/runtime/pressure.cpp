@@ -68,6 +68,11 @@ Result<void> RuntimeState::climb(MutatorState* self, const Climb& request, const
     result.took_ns = host_platform().now_ns() - begun;
     result.helped = got.ok();
     log.note(step, result);
+    record_event({.time_ns = begun,
+                  .amount = result.gained.count(),
+                  .subject = static_cast<std::uint32_t>(request.pool.kind()),
+                  .kind = EventKind::kPressureStep,
+                  .detail = static_cast<std::uint8_t>(step)});
     const std::scoped_lock lock(pressure_mutex_);
     ladder_.learn(step, request.size, result);
     if (got.ok() || !is_scarcity(got.failure())) {
@@ -173,6 +178,7 @@ void RuntimeState::call_under_pressure(MutatorState* self, PressureCallers::Kind
 
 // A pool has grown: whoever can help is told before it is too late.
 void RuntimeState::note_growth(MutatorState* self, PayloadPool& pool) {
+  record_reserved(pool);
   if (!callers_.has_any() || PressureCallers::is_calling()) {
     return;
   }

@@ -68,16 +68,19 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
   state->heap_ = std::move(*heap);
   state->conductor_ = std::make_unique<Conductor>(
       *state, host_platform(), *state->heap_, state->safepoint_,
-      ConductorOptions{.trigger = {.generations = config.generations,
-                                   .collection_ratio = ratios_of(config),
-                                   .nursery = config.nursery,
-                                   .old_start = config.old_start,
-                                   .heap_limit = config.heap_limit},
-                       .workers = workers_for(config),
-                       .mode = config.mode,
-                       .max_pause_ns = config.max_pause_us * 1000,
-                       .verify = config.verify,
-                       .after_full = [raw = state.get()] { raw->settle_payloads(); }});
+      ConductorOptions{
+          .trigger = {.generations = config.generations,
+                      .collection_ratio = ratios_of(config),
+                      .nursery = config.nursery,
+                      .old_start = config.old_start,
+                      .heap_limit = config.heap_limit},
+          .workers = workers_for(config),
+          .mode = config.mode,
+          .max_pause_ns = config.max_pause_us * 1000,
+          .verify = config.verify,
+          .after_full = [raw = state.get()] { raw->settle_payloads(); },
+          .after_stop = [raw = state.get()](
+                            const CollectionReport& report) { raw->profile_collection(report); }});
   // Why not wherever there is a device: its context costs half a second, and memory on it.
   const bool has_context = state->backend_->name().starts_with("cuda");
   if (config.marker == MarkerChoice::kCuda ||
@@ -93,11 +96,14 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
 RuntimeState::RuntimeState(const Config& config, const Config& asked)
     : config_(config),
       asked_(asked),
+      profiler_(config.sample_interval),
       planner_(config.plan_payloads == PayloadPlans::kOn && may_start_threads(config.mode)),
       system_watch_(
           may_start_threads(config.mode) ? config.watch_system_ms : 0,
           [] { return host_platform().memory(); },
-          [this](PressureLevel level) { relieve_system(level); }) {}
+          [this](PressureLevel level) { relieve_system(level); }) {
+  profiler_.set_level(config.profile, host_platform().now_ns());
+}
 
 RuntimeState::~RuntimeState() {
   check(safepoint_.count() == 0, "a runtime ended before a mutator that is attached to it");

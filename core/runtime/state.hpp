@@ -21,6 +21,7 @@
 #include "core/backend/fork_watch.hpp"
 #include "core/backend/platform.hpp"
 #include "core/heap/heap.hpp"
+#include "core/observe/profiler.hpp"
 #include "core/payload/checked_backend.hpp"
 #include "core/payload/pool.hpp"
 #include "core/pressure/ladder.hpp"
@@ -146,6 +147,14 @@ class RuntimeState {
     return checked_ == nullptr ? nullptr : &checked_->checker();
   }
 
+  [[nodiscard]] Profiler& profiler() { return profiler_; }
+  void set_profile_level(MutatorState* self, ProfileLevel level);
+  /// Has a mutator's allocations drawn and recorded, or not, as the level has it. In a stop, or before it
+  /// runs.
+  void begin_watching(MutatorState& mutator);
+  /// Room for an object while all are recorded, where nothing else is to be done; or none.
+  [[nodiscard]] ObjectIndex try_record(MutatorState& mutator, TypeId type, std::uint64_t granules);
+
   /// Counts allocations down to the next one that collects first. For stress runs.
   [[nodiscard]] bool is_stress_due();
 
@@ -174,6 +183,15 @@ class RuntimeState {
   void end_system_watch();
   void note_growth(MutatorState* self, PayloadPool& pool);
   void note_client(MutatorState* self, PayloadPool& pool, ClientId client);
+  [[nodiscard]] double granules_apart() const;  // of samples, on average
+  void sample_object(MutatorState& mutator, ObjectIndex object, TypeId type,
+                     std::uint64_t granules);
+  void sample_payload(PayloadLease& lease, MemoryKind kind);
+  void end_sampled_payload(const PayloadBlock& block);
+  void profile_collection(const CollectionReport& report);
+  /// Adds an event of the runtime's own, where anything is watched.
+  void record_event(const Event& event);
+  void record_reserved(PayloadPool& pool);
   [[nodiscard]] Result<PayloadLease> lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
                                                 const LeaseOptions& options);
   [[nodiscard]] PayloadAdvice advise(PayloadPool& pool);
@@ -181,6 +199,8 @@ class RuntimeState {
 
   Config config_;
   Config asked_;
+  Profiler profiler_;                       // told by what ends before it
+  std::atomic<std::uint64_t> samplers_{0};  // that ever began, for their seeds
   std::unique_ptr<Backend> backend_;
   CheckedBackend* checked_ = nullptr;  // the same, with check=payload
   std::unique_ptr<Heap> heap_;

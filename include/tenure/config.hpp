@@ -49,6 +49,15 @@ enum class PayloadPlans : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(PayloadPlans plans);
 
+/// How much of what a program allocates is watched; see profile.hpp. Each has what those before have.
+enum class ProfileLevel : std::uint8_t {
+  kNone,
+  kBasic,          // counts, when they are asked for
+  kDetailed,       // sites, lifetimes and patterns, from samples
+  kComprehensive,  // an event for each object as well
+};
+[[nodiscard]] std::string_view to_string(ProfileLevel level);
+
 /// How a runtime behaves. The defaults suit a program of a few gigabytes.
 struct Config {
   Mode mode = Mode::kAutomatic;
@@ -118,6 +127,13 @@ struct Config {
   /// Payloads lie between redzones of 512 bytes, are painted when they come back and kept from reuse
   /// for 64 MiB of others; the host waits for their streams then. Off, it costs nothing.
   Check check = Check::kOff;
+
+  /// What is watched from the start; `set_profile_level` changes it.
+  ProfileLevel profile = ProfileLevel::kNone;
+  /// From kDetailed on one allocation is followed for every so many bytes, on average. 1: every one.
+  Bytes sample_interval{512u << 10};
+  /// The calls that led to it are noted too: some microseconds a sample.
+  bool profile_stacks = true;
 
   /// Stress: a collection before every n-th allocation; 0 for none.
   std::uint64_t collect_every = 0;

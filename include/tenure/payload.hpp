@@ -37,7 +37,7 @@ struct StreamEvent {
 };
 
 /// The place in the program that asked for a payload, as a small number; 0 where it is not known.
-enum class SiteId : std::uint32_t { kUnknown = 0 };
+enum class SiteId : std::uint32_t { kUnknown = 0 };  // below 2^31
 
 /// A library or a part of the program whose payloads are counted by themselves; kNone for those that
 /// nobody claims.

@@ -93,7 +93,8 @@ struct CollectionReport {
   std::uint64_t objects_promoted = 0;  // one generation up, the oldest included
   std::uint64_t objects_held = 0;      // found no room, or are pinned, and stayed
   std::uint64_t objects_marked = 0;    // in the oldest generation; 0 in young collections
-  std::uint64_t marking_ns = 0;        // of a full collection in one stop: the marking alone
+  std::uint64_t marking_began_ns = 0;  // of a full collection in one stop, by the platform's clock
+  std::uint64_t marking_ns = 0;        // and how long it took: the marking alone
   bool marked_on_device = false;
   std::string marker_fallback{};  // why a device's marker had the host mark; else empty
   Bytes bytes_copied{};

@@ -84,6 +84,9 @@ class BumpBuffer {
 
   [[nodiscard]] std::uint32_t next() const { return next_; }
 
+  /// Takes granules that are known to be there, and leaves the limit as it is. Its mutator.
+  void advance(std::uint32_t granules) { next_ += granules; }
+
  private:
   std::uint32_t next_ = 0;
   std::atomic<std::uint32_t> limit_{0};
