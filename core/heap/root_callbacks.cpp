@@ -57,9 +57,10 @@ RootCallbacks::~RootCallbacks() {
   }
 }
 
-RootCallbackId RootCallbacks::add(RootCallback callback) {
+RootCallbackId RootCallbacks::add(RootCallback callback, std::string name) {
   const auto id = static_cast<RootCallbackId>(++last_id_);
   rows_.push_back({.id = id,
+                   .name = std::move(name),
                    .callback = std::move(callback),
                    .answer = detail::RootAnswer(regions_, heap_),
                    .partial = detail::RootAnswer(regions_, heap_),

@@ -78,7 +78,7 @@ class RootCallbacks {
   RootCallbacks& operator=(const RootCallbacks&) = delete;
   ~RootCallbacks();
 
-  [[nodiscard]] RootCallbackId add(RootCallback callback);
+  [[nodiscard]] RootCallbackId add(RootCallback callback, std::string name = {});
   /// False where there is no such callback.
   bool remove(RootCallbackId id);
 
@@ -93,11 +93,22 @@ class RootCallbacks {
     }
   }
 
+  /// Calls `look(object, id, name)` for each object that a callback named.
+  template <class Look>
+  void for_each_named(Look look) const {
+    for (const Row& row : rows_) {
+      const auto of_row = [&](ObjectIndex object) { look(object, row.id, row.name); };
+      row.answer.for_each_object(of_row);
+      row.partial.for_each_object(of_row);
+    }
+  }
+
   [[nodiscard]] std::uint64_t count() const { return rows_.size(); }
 
  private:
   struct Row {
     RootCallbackId id{};
+    std::string name;  // for reports
     RootCallback callback;
     detail::RootAnswer answer;          // the last one in full
     detail::RootAnswer partial;         // what it named since, before it threw

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "core/base/check.hpp"
@@ -20,6 +21,7 @@
 #include "core/memory/cage.hpp"
 #include "tenure/detail/fast_path.hpp"
 #include "tenure/object.hpp"
+#include "tenure/snapshot.hpp"
 
 namespace tenure {
 
@@ -135,6 +137,39 @@ class Roots {
     });
     callbacks_.for_each(visit);
     finalizers_.for_each_due(visit);
+  }
+
+  /// Calls `note(object, kind, number, name)` for each root that is not null: the number is that of a
+  /// local's mutator, from 1, or a root callback's, and callbacks may have names. Stopped world.
+  template <class Note>
+  void for_each_named(Note note) {
+    std::uint64_t number = 0;
+    for (detail::MutatorCore* core : mutators_) {
+      ++number;
+      const auto note_local = [&](detail::LocalLink& link) {
+        if (link.object != ObjectIndex::kNull) {
+          note(link.object, RootKind::kLocal, number, std::string_view());
+        }
+      };
+      for_each_tagged(core->window, note_local);
+      for (detail::LocalLink* link = core->locals; link != nullptr; link = link->below) {
+        note_local(*link);
+      }
+    }
+    handles_->for_each([&](detail::HandleCell& cell) {
+      // Why again: it may have been dropped beside us.
+      const ObjectIndex object = cell.object.load(std::memory_order_relaxed);
+      if (object != ObjectIndex::kNull) {
+        note(object, RootKind::kHandle, 0, std::string_view());
+      }
+    });
+    pins_->for_each(
+        [&](ObjectIndex object) { note(object, RootKind::kPin, 0, std::string_view()); });
+    callbacks_.for_each_named([&](ObjectIndex object, RootCallbackId id, std::string_view name) {
+      note(object, RootKind::kCallback, static_cast<std::uint64_t>(id), name);
+    });
+    finalizers_.for_each_due(
+        [&](ObjectIndex& object) { note(object, RootKind::kFinalizer, 0, std::string_view()); });
   }
 
   [[nodiscard]] HandleTable& handles() { return *handles_; }

@@ -30,6 +30,7 @@ TypeTable& TypeTable::instance() {
 TypeTable::TypeTable() : rows_(static_cast<TypeRow*>(std::calloc(kTypeLimit, sizeof(TypeRow)))) {
   check(rows_ != nullptr, "no memory for the table of types");
   names_ = {"free cell", "filler"};
+  field_names_.resize(names_.size());
 }
 
 TypeId TypeTable::add(const TypeDescription& type) {
@@ -40,6 +41,10 @@ TypeId TypeTable::add(const TypeDescription& type) {
   rows_[id] = type.fills_with_references ? TypeRow{TypeRow::kFill, type.tail_granules}
                                          : TypeRow{type.reference_count, 0};
   names_.emplace_back(type.name);
+  std::vector<std::string>& fields = field_names_.emplace_back();
+  if (type.field_names != nullptr) {
+    fields.assign(type.field_names, type.field_names + type.reference_count);
+  }
   return static_cast<TypeId>(id);
 }
 
@@ -50,6 +55,14 @@ std::string_view TypeTable::name(TypeId type) const {
   return names_[id];
 }
 
+std::string_view TypeTable::field_name(TypeId type, std::uint32_t slot) const {
+  const std::scoped_lock lock(mutex_);
+  const auto id = static_cast<std::uint32_t>(type);
+  check(id < field_names_.size(), "a field of a type that was never registered was asked for");
+  const std::vector<std::string>& fields = field_names_[id];
+  return slot < fields.size() ? std::string_view(fields[slot]) : std::string_view();
+}
+
 std::uint32_t TypeTable::size() const {
   const std::scoped_lock lock(mutex_);
   return static_cast<std::uint32_t>(names_.size());
@@ -58,5 +71,9 @@ std::uint32_t TypeTable::size() const {
 TypeId register_type(const TypeDescription& type) { return TypeTable::instance().add(type); }
 
 std::string_view type_name(TypeId type) { return TypeTable::instance().name(type); }
+
+std::string_view type_field_name(TypeId type, std::uint32_t slot) {
+  return TypeTable::instance().field_name(type, slot);
+}
 
 }  // namespace tenure

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/model/heap_view.hpp"
 #include "tenure/type.hpp"
@@ -31,12 +32,15 @@ class TypeTable {
     return rows_[static_cast<std::uint32_t>(type)];
   }
   [[nodiscard]] std::string_view name(TypeId type) const;
+  /// Of a reference; empty where it has no name.
+  [[nodiscard]] std::string_view field_name(TypeId type, std::uint32_t slot) const;
   [[nodiscard]] std::uint32_t size() const;
 
  private:
   mutable std::mutex mutex_;
   TypeRow* rows_;                  // [kTypeLimit], reserved, touched as types come
   std::deque<std::string> names_;  // guarded by mutex_; a deque, since names are lent out
+  std::deque<std::vector<std::string>> field_names_;  // of the same types; likewise
 };
 
 }  // namespace tenure

@@ -151,6 +151,26 @@ void Conductor::in_stop(MutatorState* self, const std::function<void()>& work) {
   safepoint_.go(self);
 }
 
+Conductor::StopTimes Conductor::in_counted_stop(MutatorState* self,
+                                                const std::function<void(Team&)>& work) {
+  const std::uint64_t asked = clock_.now_ns();
+  while (!safepoint_.stop(self)) {
+  }
+  const std::uint64_t stopped = clock_.now_ns();
+  ready();
+  heap_.flush_born_old();
+  work(team_);
+  const StopTimes times{stopped - asked, clock_.now_ns() - stopped};
+  {
+    const std::scoped_lock lock(mutex_);
+    account_.pauses.add(times.stop_ns);
+    account_.pause_target_misses += times.stop_ns > options_.max_pause_ns ? 1 : 0;
+    account_.to_safepoint.add(times.to_safepoint_ns);
+  }
+  safepoint_.go(self);
+  return times;
+}
+
 void Conductor::ready() {
   safepoint_.for_each([this](MutatorState& mutator) {
     mutator.retire_buffer();

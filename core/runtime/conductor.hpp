@@ -108,6 +108,14 @@ class Conductor {
   /// Calls `work` in a stop, with buffers retired and logs drained.
   void in_stop(MutatorState* self, const std::function<void()>& work);
 
+  /// How long a stop took: until all stood still, and until they went on.
+  struct StopTimes {
+    std::uint64_t to_safepoint_ns = 0;
+    std::uint64_t stop_ns = 0;
+  };
+  /// The same with the threads that share collections' work, for a stop that counts as a pause.
+  StopTimes in_counted_stop(MutatorState* self, const std::function<void(Team&)>& work);
+
   /// Takes what a mutator leaves behind. Its own thread, running.
   void adopt(MutatorState& mutator);
 

@@ -286,11 +286,11 @@ Result<void> Runtime::resize_nursery(Bytes nursery) {
   return {};
 }
 
-RootCallbackId Runtime::add_root_callback(RootCallback callback) {
+RootCallbackId Runtime::add_root_callback(RootCallback callback, std::string name) {
   check(is_open(), "a root callback was added to a runtime that was closed");
   RootCallbackId id{};
   state_->safepoint().while_going(state_->self(), [&](const std::vector<MutatorState*>&) {
-    id = state_->heap().roots().callbacks().add(std::move(callback));
+    id = state_->heap().roots().callbacks().add(std::move(callback), std::move(name));
   });
   return id;
 }

@@ -47,7 +47,7 @@ class RootVisitor {
   detail::RootAnswer& answer_;
 };
 
-/// Names roots. It runs in a stop, on the collecting thread: it must not allocate, store through a
+/// Names roots. It runs in a stop of a collection or a snapshot, on the thread that stopped the world: it must not allocate, store through a
 /// Ref, make or copy handles, wait for a thread of the runtime, or call the runtime.
 ///
 /// One that throws is reported in the statistics, and answers with what it named the last time, and

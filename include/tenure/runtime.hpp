@@ -97,8 +97,9 @@ class Runtime {
   /// Asks `callback` for roots in each collection from now on, once in each of its stops. A
   /// safepoint, as its removal is: what it is to name, it names once it was added.
   ///
+  /// name     for reports: what a path that starts here says
   /// threads  anyone but a root callback
-  RootCallbackId add_root_callback(RootCallback callback);
+  RootCallbackId add_root_callback(RootCallback callback, std::string name = {});
   /// Never asks it again; what it captured may end once this returns.
   ///
   /// returns  false where there is no such callback

@@ -126,7 +126,7 @@ class Tensor {
   std::int64_t axes_[2 * kMaxRank];  // [rank] extents, then [rank] strides; no more is allocated
 };
 
-inline auto Tensor::tenure_type() { return describe("Tensor", &Tensor::base_); }
+inline auto Tensor::tenure_type() { return describe("Tensor", &Tensor::base_).named("base"); }
 
 /// What to make, beyond the shape.
 struct TensorOptions {

@@ -24,6 +24,7 @@
 #include "tenure/roots.hpp"
 #include "tenure/runtime.hpp"
 #include "tenure/sleep.hpp"
+#include "tenure/snapshot.hpp"
 #include "tenure/statistics.hpp"
 #include "tenure/tensor.hpp"
 #include "tenure/type.hpp"

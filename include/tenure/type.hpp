@@ -8,6 +8,8 @@
 //     static auto tenure_type() { return describe("Node", &Node::left, &Node::right); }
 //   };
 //
+// `describe(...).named("left", "right")` has reports say "Node.right" where they would say "Node.#1".
+//
 // A type that is trivially copyable holds no reference and needs no line at all.
 //
 // Invariant: a type that a kernel could not walk is refused, with a sentence, before its first
@@ -32,6 +34,7 @@ class Ref;
 ///
 /// offsets      bytes from the start of the type's own data, [reference count], in slot order
 /// data_bytes   sizeof the type; 0 where its objects differ in size
+/// field_names  of the references, [reference count], for reports; null where they have none
 struct TypeDescription {
   std::string_view name;
   const std::uint32_t* offsets = nullptr;
@@ -41,6 +44,7 @@ struct TypeDescription {
   /// All granules but the last `tail_granules` are references; `reference_count` does not count.
   bool fills_with_references = false;
   std::uint32_t tail_granules = 0;
+  const std::string_view* field_names = nullptr;
 };
 
 /// Adds a type to the process's table.
@@ -53,12 +57,23 @@ struct TypeDescription {
 /// The name a type was registered under; "free cell" and "filler" for the heap's own.
 [[nodiscard]] std::string_view type_name(TypeId type);
 
+/// The name of a type's reference number `slot`; empty where it has none.
+[[nodiscard]] std::string_view type_field_name(TypeId type, std::uint32_t slot);
+
 /// What `describe` gives: the name, and which members are references.
 template <class T, std::size_t kCount>
 struct Description {
   using Type = T;
   std::string_view name;
   std::array<std::uint32_t, kCount> offsets;
+  std::array<std::string_view, kCount> field_names{};
+
+  /// The same, its references named for reports, in their order.
+  template <class... Names>
+  [[nodiscard]] Description named(Names... names) const {
+    static_assert(sizeof...(Names) == kCount, "name each reference, or none");
+    return {name, offsets, {std::string_view(names)...}};
+  }
 };
 
 namespace detail {
@@ -109,6 +124,7 @@ template <class T>
       row.offsets = described.offsets.data();
       row.reference_count = static_cast<std::uint32_t>(described.offsets.size());
       row.data_bytes = sizeof(T);
+      row.field_names = described.field_names.data();
       return register_type(row);
     } else {
       row.name = __PRETTY_FUNCTION__;
