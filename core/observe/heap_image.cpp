@@ -23,6 +23,27 @@ std::uint32_t granules_read(const HeapView& heap, ObjectIndex object) {
 
 }  // namespace
 
+Bytes HeapImage::room_for(const HeapView& heap, const HeapPlaces& places) {
+  std::uint64_t granules = 0;
+  for (const std::uint32_t region : places.bumped) {
+    granules += heap.regions[region].top;
+  }
+  for (const std::uint32_t region : places.blocks) {
+    for (std::uint32_t block = region * kBlocksPerRegion; block < (region + 1) * kBlocksPerRegion;
+         ++block) {
+      const BlockRow& cells = heap.blocks[block];
+      const bool headers_alone = cells.cell >= kSparseCell && heap.regions[region].leaf != 0;
+      if (cells.kind == BlockKind::kCells) {
+        granules += headers_alone ? kGranulesPerBlock / cells.cell : kGranulesPerBlock;
+      }
+    }
+  }
+  for (const ObjectIndex object : places.large) {
+    granules += granules_read(heap, object);
+  }
+  return Bytes{granules * kGranuleBytes};
+}
+
 Bytes HeapImage::size() const {
   return Bytes{used_.load(std::memory_order_relaxed) * kGranuleBytes};
 }

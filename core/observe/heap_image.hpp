@@ -53,6 +53,9 @@ class HeapImage {
   /// room   for the copies; a multiple of a granule, and its memory there already
   explicit HeapImage(std::span<std::byte> room) : room_(room) {}
 
+  /// The most room that a copy takes, by rows alone. Stopped world.
+  [[nodiscard]] static Bytes room_for(const HeapView& heap, const HeapPlaces& places);
+
   /// Copies. Stopped world.
   ///
   /// returns  the bytes of room that it takes: more than there are where nothing was copied

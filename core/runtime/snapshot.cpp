@@ -1,7 +1,8 @@
-// How a snapshot is taken: room for the copy before the stop, bytes and lists in it, the graph after.
+// How a snapshot is taken: a stop of some microseconds to see how much there is, room for the copy, a
+// stop for bytes and lists, the graph after.
 #include "tenure/snapshot.hpp"
 
-#include <array>
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ namespace {
 
 // What mutators may add before the stop comes; more than that, and it is tried again.
 constexpr Bytes kGrowth{8u << 20};
-constexpr std::uint64_t kSlack = 4;  // a quarter: free cells are copied too
+constexpr std::uint64_t kSlack = 8;  // an eighth of what was there
 
 // Pages that are there before the stop needs them.
 class Room {
@@ -114,7 +115,10 @@ Result<HeapSnapshot> take_snapshot(Runtime& runtime) {
   RuntimeState& state = runtime.state();
   Heap& heap = state.heap();
   const std::uint64_t begun = host_platform().now_ns();
-  Bytes wanted = heap.used() + heap.used() / kSlack + kGrowth;
+  Bytes wanted;
+  const Conductor::StopTimes measured = state.conductor().in_counted_stop(
+      state.self(), [&](Team&) { wanted = HeapImage::room_for(heap.view(), places_of(heap)); });
+  wanted += wanted / kSlack + kGrowth;
   for (;;) {
     Result<Room> room = Room::open(wanted);
     if (!room) {
@@ -139,7 +143,7 @@ Result<HeapSnapshot> take_snapshot(Runtime& runtime) {
     image.settle();
     HeapSnapshot snapshot = make_graph(image, TypeTable::instance().rows(), std::move(notes));
     snapshot.cost = {.to_safepoint_ns = times.to_safepoint_ns,
-                     .stop_ns = times.stop_ns,
+                     .stop_ns = std::max(times.stop_ns, measured.stop_ns),
                      .total_ns = host_platform().now_ns() - begun,
                      .copied = copied};
     return snapshot;

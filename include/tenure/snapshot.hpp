@@ -98,7 +98,8 @@ struct HeldBytes {
 /// What taking it cost.
 struct SnapshotCost {
   std::uint64_t to_safepoint_ns = 0;  // until all mutators stood still
-  std::uint64_t stop_ns = 0;          // they stood still; in the runtime's pauses too
+  std::uint64_t stop_ns = 0;  // they stood still, the longest of two times; in the runtime's
+                              // pauses too
   std::uint64_t total_ns = 0;
   Bytes copied;  // in the stop
 };
