@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <string>
 
-#include "core/base/replace_file.hpp"
 #include "core/observe/pickle_writer.hpp"
+#include "core/observe/text_file.hpp"
 #include "tenure/payload_map.hpp"
 
 namespace tenure {
@@ -131,7 +131,12 @@ Result<void> write_torch_snapshot(const std::vector<PayloadMap>& maps, const std
   }
   out.end_list();
   out.end_dictionary();
-  return replace_file(path, std::move(out).finish());
+  Result<TextFile> file = TextFile::create(path);
+  if (!file) {
+    return file.failure();
+  }
+  *file << std::move(out).finish();
+  return file->finish();
 }
 
 }  // namespace tenure

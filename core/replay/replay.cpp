@@ -212,6 +212,11 @@ class Replay {
     report.collections = after.collections;
     report.full_collections = after.full_collections;
     report.pauses = after.pauses;
+    if (options_.at_end && report.repetitions.size() == options_.repetitions) {
+      if (Result<void> looked = options_.at_end(runtime_); !looked) {
+        return looked;
+      }
+    }
     blocks.drop_all();
     (void)runtime_.collect(Collect::kFull);  // it is open: nothing to fail
     return {};

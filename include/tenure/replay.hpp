@@ -16,6 +16,7 @@
 
 namespace tenure {
 
+class Runtime;
 class TraceData;  // core/observe
 
 /// A trace that was read and adds up: every free names a live block with its bytes.
@@ -83,6 +84,9 @@ struct ReplayOptions {
   Config config;  // the device is its `device`; of the native policy
   /// Called now and then with events done and events in all.
   std::function<void(std::uint64_t, std::uint64_t)> progress;
+  /// Called with the runtime where the last event was played and nothing was dropped yet; what it fails
+  /// with the replay fails with. Of the native policy.
+  std::function<Result<void>(Runtime&)> at_end;
 };
 
 /// One time through a trace, from nothing live to nothing live.

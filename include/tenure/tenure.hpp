@@ -19,6 +19,7 @@
 #include "tenure/pressure.hpp"
 #include "tenure/ref.hpp"
 #include "tenure/replay.hpp"
+#include "tenure/report.hpp"
 #include "tenure/result.hpp"
 #include "tenure/retention.hpp"
 #include "tenure/root_callback.hpp"

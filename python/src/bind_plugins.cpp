@@ -10,7 +10,6 @@
 
 #include "python/src/collector.hpp"
 #include "python/src/wrappers.hpp"
-#include "tenure/payload_map.hpp"
 #include "tenure/plugins/address_allocator.hpp"
 
 namespace tenure::python {
@@ -156,13 +155,6 @@ nb::list clients(Collector& collector) {
   return made;
 }
 
-void write_torch_snapshot(Collector& collector, const std::string& path) {
-  collector.ask([&](GarbageCollector& facade) {
-    value_or_throw(
-        tenure::write_torch_snapshot(value_or_throw(take_payload_maps(facade.runtime())), path));
-  });
-}
-
 void limit_client(Collector& collector, std::string_view name, std::string_view memory,
                   std::optional<std::uint64_t> soft, std::optional<std::uint64_t> hard) {
   const MemoryKind kind = kind_of(memory);
@@ -209,7 +201,6 @@ void bind_plugins(nb::module_& module, nb::class_<Collector>& type) {
       .def("unwatch_garbage", [](Collector& collector) { collector.unwatch_garbage(); })
       .def("pools", pools)
       .def("clients", clients)
-      .def("torch_snapshot", write_torch_snapshot, nb::arg("path"))
       .def("limit_client", limit_client, nb::arg("name"), nb::arg("memory"),
            nb::arg("soft_bytes").none(), nb::arg("hard_bytes").none());
 }

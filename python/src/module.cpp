@@ -172,6 +172,7 @@ void bind_collector(nb::module_& module) {
                              nb::type_slots(collector_slots()));
   bind_allocation(type);
   bind_plugins(module, type);
+  bind_reports(type);
   type.def(nb::init<const GcConfiguration&>())
       .def("collect", collect, nb::arg("generation").none())
       .def("statistics",

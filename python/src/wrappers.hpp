@@ -110,6 +110,7 @@ void bind_objects(nb::module_& module);
 [[nodiscard]] PyType_Slot* collector_slots();
 void bind_allocation(nb::class_<Collector>& type);
 void bind_plugins(nb::module_& module, nb::class_<Collector>& type);
+void bind_reports(nb::class_<Collector>& type);
 
 /// errors  throws Failure (kBadArgument): no kind of memory is called so
 [[nodiscard]] MemoryKind kind_of(std::string_view name);

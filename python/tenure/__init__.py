@@ -207,6 +207,12 @@ class GarbageCollector(_native.Collector):
         OSError where it cannot be written."""
         super().torch_snapshot(os.fspath(path))
 
+    def write_report(self, path: str | os.PathLike, title: str = "", snapshot: bool = True) -> None:
+        """Writes all that is known into one file, of which `tenure report` makes text and
+        `python -m tenure.report` a page. Without `snapshot` the heap's objects are left out, and with
+        them most of the time that it takes. Raises OSError where it cannot be written."""
+        super().report(os.fspath(path), title, snapshot)
+
     def limit_client(self, name: str, memory: str, soft_bytes: int | None = None,
                      hard_bytes: int | None = None) -> None:
         """How much of a kind of memory a client may hold from now on; None: as much as there is. Past

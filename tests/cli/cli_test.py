@@ -50,7 +50,7 @@ class Help(Case):
     def test_names_every_verb(self):
         done = run("--help")
         self.assertEqual(done.returncode, 0)
-        for verb in ("replay", "plan", "doctor", "stress"):
+        for verb in ("replay", "plan", "doctor", "report", "stress"):
             self.assertIn(verb, done.stdout)
 
     def test_of_a_verb_names_its_options_and_defaults(self):
@@ -336,6 +336,63 @@ class Refusals(Case):
         out = self.folder / "out.json"
         self.expect_refusal(run("replay", self.trace("nonsense\n"), "--json", out))
         self.assertFalse(out.exists())
+
+
+class Report(Case):
+    def made(self, *more):
+        path = self.folder / "report.json"
+        done = run("replay", DATA / "gpt_train_cpu.csv.gz", "--device", "sim:24GiB", "--lifetimes", "gc",
+                   "--report", path, *more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
+
+    def test_of_a_replay_says_what_lay_where_after_the_last_event(self):
+        path = self.made("--set", "profile=detailed,sample_interval=1KiB")
+        report = json.loads(path.read_text())
+        [pool], [mapped] = report["pools"], report["maps"]
+        places = [place for piece in mapped["runs"] for place in piece["places"]]
+        self.assertEqual(sum(place[1] for place in places), pool["reserved"])
+        self.assertEqual(sum(place[2] for place in places), pool["live"])
+        payloads = sum(held["payloads"]["device"] for held in (report["heap"]["total"], report["heap"]["floating"]))
+        self.assertEqual(payloads, pool["live"])
+        sampled = sum(site["live_bytes"] for site in report["profile"]["sites"] if site["is_payload"])
+        self.assertAlmostEqual(sampled / pool["live"], 1, delta=0.05)
+        collections = [event for event in report["events"] if event["kind"] == "collection"]
+        self.assertEqual(len(collections) + report["events_lost"], report["collections"]["all"])
+
+        done = run("report", path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for word in ("gpt_train_cpu", "tenure::replay", "Tensor", "handle -> Tensor", "--html"):
+            self.assertIn(word, done.stdout)
+        self.assertNotIn("ReplayOptions", done.stdout, "parameters make rows too wide")
+
+    def test_needs_no_profile(self):
+        done = run("report", self.made(), "--rows", 1)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.count("handle -> Tensor"), 1)
+
+    def test_is_of_one_replay(self):
+        for more in (("--lifetimes", "explicit,gc"), ("--policy", "native,cupy"), ("--device", "host,sim:24GiB")):
+            self.expect_refusal(run("replay", DATA / "tiny.csv", "--report", self.folder / "r", *more), "one")
+
+    def test_of_a_place_where_none_can_be_is_refused(self):
+        path = self.folder / "missing" / "report.json"
+        self.expect_refusal(run("replay", DATA / "tiny.csv", "--report", path), str(path))
+
+    def test_of_a_file_that_is_none_is_refused(self):
+        path = self.folder / "report.json"
+        self.expect_refusal(run("report", path), "report.json")
+        for text in ("", "[1]", '{"format": "x"}', '{"format": "tenure report", "version": 7}'):
+            path.write_text(text)
+            self.expect_refusal(run("report", path), "report.json")
+        path.write_text('{"format": "tenure report", "version": 1}')
+        self.expect_refusal(run("report", path), "report.json", "heap_use")
+
+    def test_as_a_page_says_what_is_missing_for_it(self):
+        done = run("report", self.made(), "--html", self.folder / "page.html", PATH=str(self.folder))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("pip install", done.stderr)
+        self.assertIn("what lives", done.stdout)
 
 
 class Stress(Case):

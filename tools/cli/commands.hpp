@@ -12,6 +12,7 @@ using Command = std::function<int()>;
 [[nodiscard]] Command add_replay(CLI::App& app);
 [[nodiscard]] Command add_plan(CLI::App& app);
 [[nodiscard]] Command add_doctor(CLI::App& app);
+[[nodiscard]] Command add_report(CLI::App& app);
 [[nodiscard]] Command add_stress(CLI::App& app);
 
 }  // namespace tenure::cli

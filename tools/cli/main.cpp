@@ -31,6 +31,8 @@ int run(int count, const char* const* arguments) {
   add("plan", "lay out the blocks of allocation traces ahead of time, and say what that saves",
       add_plan);
   add("doctor", "say what this machine offers and which backend would be used", add_doctor);
+  add("report", "say what a runtime did, from what it wrote of itself; as text or as a page",
+      add_report);
   add("stress", "random graph operations, weak references and finalizers against an oracle",
       add_stress);
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenure/report.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/policy_table.hpp"
@@ -34,6 +35,7 @@ struct Options {
   std::uint32_t threads = 1;
   std::string settings;
   std::string json;
+  std::string report;
   bool check = false;
 };
 
@@ -288,6 +290,11 @@ Result<std::vector<PolicyRun>> replay_all(const Options& options, const Asked& a
         ReplayOptions one = asked.base;
         one.lifetimes = name == "gc" ? Lifetimes::kCollected : Lifetimes::kExplicit;
         one.config.device = device;
+        if (!options.report.empty()) {
+          one.at_end = [&](Runtime& runtime) {
+            return write_report(runtime, options.report, {.title = std::string(trace->name())});
+          };
+        }
         Result<ReplayReport> report = replay_one(*trace, one);
         if (!report) {
           return report.failure();
@@ -321,6 +328,13 @@ int run(Options options) {
   }
   if (Result<void> writable = may_write(options.json); !writable) {
     return refuse(writable.failure());
+  }
+  if (!options.report.empty() && (options.traces.size() > 1 || options.devices.size() > 1 ||
+                                  options.lifetimes.size() > 1 || asked->compares())) {
+    return refuse(
+        {ErrorCode::kBadArgument,
+         "a report is of one replay: one trace, one device, one kind of lifetime, and the "
+         "native policy"});
   }
   if (options.devices.empty()) {
     options.devices.push_back(asked->base.config.device);
@@ -400,6 +414,10 @@ Command add_replay(CLI::App& app) {
   app.add_flag("--check", options->check,
                "stop at a payload's early reuse, double free, overrun or use after free, as "
                "--set check=payload does");
+  app.add_option("--report", options->report,
+                 "write all that is known of the runtime after the last event to FILE, for `tenure "
+                 "report`; with --set profile=detailed its sites and their times too")
+      ->type_name("FILE");
   app.add_option("--json", options->json,
                  "write the figures to FILE, - for the standard output: an object for one run, an "
                  "array for several")
