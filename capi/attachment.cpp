@@ -171,6 +171,20 @@ Attachment::Callback::~Callback() {
   attachment_.floor_ = floor_before_;
 }
 
+Attachment::Barred::Barred(Attachment* attachment) : attachment_(attachment) {
+  if (attachment_ != nullptr) {
+    ++attachment_->barred_;
+    current = {};
+  }
+}
+
+Attachment::Barred::~Barred() {
+  if (attachment_ != nullptr) {
+    --attachment_->barred_;
+    current = {};
+  }
+}
+
 Attachment* change_attachment(tenure_thread thread) {
   for (Attachment* at = newest_attachment(); at != nullptr; at = at->outer) {
     if (thread.bits != 0 && at->handle.load(std::memory_order_relaxed) == thread.bits) {

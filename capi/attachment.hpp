@@ -52,7 +52,7 @@ class Attachment {
 
   void go_away();
   void come_back();
-  [[nodiscard]] bool is_away() const { return away_.has_value(); }
+  [[nodiscard]] bool is_away() const { return away_.has_value() || barred_ > 0; }
 
   /// The slot that a reference names; null where it names none of this attachment's.
   [[nodiscard]] Slot* find(tenure_ref reference) {
@@ -108,7 +108,21 @@ class Attachment {
     Attachment& attachment_;
     std::size_t floor_before_;
   };
-  [[nodiscard]] bool is_in_callback() const { return floor_ > 0; }
+  [[nodiscard]] bool is_in_callback() const { return floor_ > 0 || barred_ > 0; }
+
+  /// A callback in the midst of the thread's request for memory: it is away, and cannot come back.
+  class Barred {
+   public:
+    /// attachment   null where the thread has none
+    explicit Barred(Attachment* attachment);
+    Barred(const Barred&) = delete;
+    Barred& operator=(const Barred&) = delete;
+    ~Barred();
+
+   private:
+    Attachment* attachment_;
+  };
+  [[nodiscard]] bool is_barred() const { return barred_ > 0; }
 
   [[nodiscard]] Mutator& mutator() { return *mutator_; }
   [[nodiscard]] detail::MutatorCore& core() { return *core_; }
@@ -146,6 +160,7 @@ class Attachment {
   std::vector<Scope> around_;  // the others, the outermost first
   std::size_t floor_ = 0;      // scopes that no caller may close
   std::uint32_t scopes_made_ = 0;
+  std::uint32_t barred_ = 0;  // callbacks in the midst of requests, one in the other
   RuntimeBox* box_ = nullptr;
   std::optional<Mutator> mutator_;
   std::optional<Away> away_;

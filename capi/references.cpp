@@ -14,21 +14,6 @@ tenure_status keep(Shelf& shelf, Thing thing, Attachment& attachment, std::uint6
   return TENURE_OK;
 }
 
-// Takes a thing off its shelf; it ends once the registry is free again.
-template <class Shelf>
-tenure_status drop(Shelf& shelf, std::uint64_t bits, const char* what) {
-  return guarded([&] {
-    if (has_forked()) {
-      return fail(TENURE_CLOSED, "what it belongs to stayed with the parent of this process");
-    }
-    auto gone = [&] {
-      const Registry::Lock lock(Registry::instance().mutex);
-      return shelf.take(bits);
-    }();
-    return gone.has_value() ? TENURE_OK : fail_with_handle(what);
-  });
-}
-
 // A new reference to what a handle leads to: `object_of(thing)`, asked under the lock.
 template <class Shelf, class ObjectOf>
 tenure_status refer(Shelf& shelf, std::uint64_t bits, Attachment& attachment, tenure_ref* object,

@@ -18,6 +18,7 @@
 #include "tenure/pinned.hpp"
 #include "tenure/runtime.hpp"
 #include "tenure/weak.hpp"
+#include "tenure/weak_map.hpp"
 
 namespace tenure::capi {
 
@@ -51,6 +52,8 @@ struct ArenaBox {
   std::mutex in_use;
 };
 
+using ObjectMap = WeakMap<AnyObject, AnyObject>;
+
 struct Registry {
   using Lock = std::scoped_lock<std::mutex>;
 
@@ -64,6 +67,8 @@ struct Registry {
   Shelf<Held<Weak<AnyObject>>, 4> weak;
   Shelf<Held<PayloadLease>, 5> leases;
   Shelf<Held<std::shared_ptr<ArenaBox>>, 6> arenas;
+  Shelf<Held<PressureCallbackId>, 7> hooks;
+  Shelf<Held<std::shared_ptr<ObjectMap>>, 8> maps;
   std::uint64_t attachments_made = 0;
 
   /// The runtime's box, where it is open and not ending; null otherwise.
@@ -126,6 +131,23 @@ tenure_status on_thread(tenure_thread thread, Body body) noexcept {
     return fail_with_thread(thread);
   }
   return guarded([&] { return body(*attachment); });
+}
+
+/// Takes a thing off its shelf; it ends once the registry is free again.
+///
+/// what   "root", "pin"
+template <class Shelf>
+tenure_status drop(Shelf& shelf, std::uint64_t bits, const char* what) noexcept {
+  return guarded([&] {
+    if (has_forked()) {
+      return fail(TENURE_CLOSED, "what it belongs to stayed with the parent of this process");
+    }
+    auto gone = [&] {
+      const Registry::Lock lock(Registry::instance().mutex);
+      return shelf.take(bits);
+    }();
+    return gone.has_value() ? TENURE_OK : fail_with_handle(what);
+  });
 }
 
 }  // namespace tenure::capi

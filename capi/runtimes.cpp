@@ -34,6 +34,14 @@ tenure_status give_collection(tenure_collection* report, const Result<Collection
   return TENURE_OK;
 }
 
+// A collection from within a callback of a request, which may be collected for, has to wait.
+tenure_status not_in_a_request(tenure_runtime runtime) {
+  const Attachment* const own = attachment_of_thread(runtime.bits);
+  return own != nullptr && own->is_barred()
+             ? fail(TENURE_BUSY, "a callback is called in the midst of the thread's own request")
+             : TENURE_OK;
+}
+
 // Whether the runtime can end now; from then on nobody else gets at it.
 tenure_status begin_to_end(tenure_runtime runtime, RuntimeBox*& box) {
   const Registry::Lock lock(Registry::instance().mutex);
@@ -170,6 +178,9 @@ tenure_status tenure_collect(tenure_runtime runtime, uint32_t last, tenure_colle
   if (const tenure_status room = has_room_or_null(report); room != TENURE_OK) {
     return room;
   }
+  if (const tenure_status free = not_in_a_request(runtime); free != TENURE_OK) {
+    return free;
+  }
   return on_runtime(runtime, [&](RuntimeBox& box) {
     return give_collection(report, last == TENURE_ALL_GENERATIONS
                                        ? box.runtime.collect(Collect::kFull)
@@ -180,6 +191,9 @@ tenure_status tenure_collect(tenure_runtime runtime, uint32_t last, tenure_colle
 tenure_status tenure_compact(tenure_runtime runtime, tenure_collection* report) {
   if (const tenure_status room = has_room_or_null(report); room != TENURE_OK) {
     return room;
+  }
+  if (const tenure_status free = not_in_a_request(runtime); free != TENURE_OK) {
+    return free;
   }
   return on_runtime(
       runtime, [&](RuntimeBox& box) { return give_collection(report, box.runtime.compact()); });
@@ -196,6 +210,9 @@ tenure_status tenure_trim(tenure_runtime runtime, uint64_t* bytes) {
 }
 
 tenure_status tenure_verify(tenure_runtime runtime) {
+  if (const tenure_status free = not_in_a_request(runtime); free != TENURE_OK) {
+    return free;
+  }
   return on_runtime(runtime, [&](RuntimeBox& box) {
     const Result<void> sound = verify_heap(box.runtime);
     return sound ? TENURE_OK : fail(TENURE_INTERNAL, sound.failure().message);

@@ -79,6 +79,9 @@ tenure_status tenure_thread_come_back(tenure_thread thread) {
       if (!at->is_away()) {
         return fail(TENURE_BUSY, "the thread is not away");
       }
+      if (at->is_barred()) {
+        return fail(TENURE_BUSY, "a callback is called in the midst of the thread's own request");
+      }
       return guarded([&] {
         at->come_back();
         return TENURE_OK;

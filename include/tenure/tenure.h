@@ -78,6 +78,12 @@ typedef struct tenure_pin {
 typedef struct tenure_weak {
   uint64_t bits;
 } tenure_weak; /* an object, not kept */
+typedef struct tenure_map {
+  uint64_t bits;
+} tenure_map; /* from objects to objects, by identity; keeps no key */
+typedef struct tenure_hook {
+  uint64_t bits;
+} tenure_hook; /* a callback that was added */
 typedef struct tenure_lease {
   uint64_t bits;
 } tenure_lease;
@@ -253,6 +259,21 @@ tenure_status tenure_weak_make(tenure_thread thread, tenure_ref object,
 tenure_status tenure_weak_get(tenure_thread thread, tenure_weak weak, tenure_ref* object);
 tenure_status tenure_weak_drop(tenure_weak weak);
 
+/* A weak map: a value lives as long as its key, also where it refers to that key. The collection that
+ * finds a key dead drops its entry. One that outlives its runtime is inert, and is dropped as ever. */
+tenure_status tenure_map_make(tenure_thread thread, tenure_map* map);
+/* The value, which may be null, takes the place of the one before. */
+tenure_status tenure_map_set(tenure_thread thread, tenure_map map, tenure_ref key,
+                             tenure_ref value);
+/* `*value` is null where the key has none, and `*has_or_null` 0. */
+tenure_status tenure_map_get(tenure_thread thread, tenure_map map, tenure_ref key,
+                             tenure_ref* value, uint32_t* has_or_null);
+tenure_status tenure_map_erase(tenure_thread thread, tenure_map map, tenure_ref key,
+                               uint32_t* erased_or_null);
+/* Entries; those of dead keys that no collection found included. */
+tenure_status tenure_map_size(tenure_thread thread, tenure_map map, uint64_t* entries);
+tenure_status tenure_map_drop(tenure_map map);
+
 /* Calls `finalizer` once, after the object died or when the runtime ends. Where it stores the object
  * within reach the object lives on, and its next death is final. */
 tenure_status tenure_finalizer_set(tenure_thread thread, tenure_ref object,
@@ -262,6 +283,52 @@ tenure_status tenure_finalizer_remove(tenure_thread thread, tenure_ref object,
                                       uint32_t* removed_or_null);
 /* Runs what awaits its turn, death callbacks first. Nothing within a callback. */
 tenure_status tenure_finalizers_run(tenure_thread thread, uint64_t* ran_or_null);
+
+/* ---- Pressure on memory. Anyone may call. ------------------------------------------------------ */
+
+enum {
+  TENURE_PRESSURE_NONE = 0,
+  TENURE_PRESSURE_MODERATE = 1, /* three quarters are in use */
+  TENURE_PRESSURE_HIGH = 2,     /* nine tenths */
+  TENURE_PRESSURE_CRITICAL = 3  /* 97 of 100, or a request was refused */
+};
+
+typedef struct tenure_pressure_call {
+  uint64_t size;
+  int32_t level;
+  int32_t kind;       /* of the memory that is short: TENURE_HOST, ... */
+  uint64_t wanted;    /* bytes that would have to come back for a request; 0: a level was passed */
+  uint32_t of_system; /* 1: the machine is short, or the control group */
+  uint32_t reserved;
+} tenure_pressure_call;
+/* Called on the thread that asks for memory, or on one of the library's, before a request is refused
+ * and when a level is passed. The asking thread is away: it may drop what it holds, wait for other
+ * threads and run foreign code; what touches objects, collects or ends the runtime is TENURE_BUSY. */
+typedef void (*tenure_pressure_callback)(const tenure_pressure_call* call, void* user);
+
+tenure_status tenure_on_pressure(tenure_runtime runtime, tenure_pressure_callback callback,
+                                 void* user, tenure_hook* hook);
+/* Another collector of the process, whose garbage holds payloads of this runtime: asked once a pool is
+ * nine tenths full, and before a request is refused. `name`, of 1 to 255 bytes, is for reports. */
+tenure_status tenure_register_collector(tenure_runtime runtime, const char* name,
+                                        tenure_pressure_callback collect, void* user,
+                                        tenure_hook* hook);
+/* Ends either: once this returns no other thread runs it. It may end itself. */
+tenure_status tenure_hook_remove(tenure_hook hook);
+
+typedef struct tenure_pressure {
+  uint64_t size;
+  int32_t level;
+  uint32_t reserved;
+  double share; /* in use: the largest of those below */
+  double heap_share;
+  double system_share;  /* of the machine, or of the control group where that is tighter */
+  double system_stall;  /* of the last ten seconds, the part in which a task waited for memory */
+  double pool_share[4]; /* by kind; 0 of a pool that is not open */
+  uint64_t reclaimable; /* bytes that collections could give back at the most */
+} tenure_pressure;
+/* Some 100 us. */
+tenure_status tenure_get_pressure(tenure_runtime runtime, tenure_pressure* pressure);
 
 /* ---- Payload memory: bytes in pools, of four kinds, reused in stream order ---------------------- */
 

@@ -18,9 +18,9 @@ static uint64_t below(uint64_t limit) { return draw() % limit; }
 
 /* Handles as they were given; most are stale by the time that they are used. */
 typedef struct Pile { uint64_t bits[kHandles]; } Pile;
-static Pile runtimes, threads, types, refs, scopes, roots, pins, weaks, leases, arenas, marks;
-static Pile *const piles[] = {&runtimes, &threads, &types,  &refs,   &scopes, &roots,
-                              &pins,     &weaks,   &leases, &arenas, &marks};
+static Pile runtimes, threads, types, refs, scopes, roots, pins, weaks, leases, arenas, marks, maps, hooks;
+static Pile *const piles[] = {&runtimes, &threads, &types,  &refs,   &scopes, &roots, &pins,
+                              &weaks,    &leases,  &arenas, &marks,  &maps,   &hooks};
 
 static uint64_t opened[kMostRuntimes];
 static size_t opened_count;
@@ -354,6 +354,81 @@ static void call_runtimes(void) {
   }
 }
 
+static pthread_t fuzzing;
+static int pressed_depth;
+static uint64_t pressed_calls;
+/* Calls of anything, in the midst of a request. */
+static void pressed(const tenure_pressure_call *call, void *user) {
+  int k;
+  (void)call;
+  if (!pthread_equal(pthread_self(), fuzzing) || pressed_depth == 2) return;
+  ++pressed_depth;
+  ++pressed_calls;
+  for (k = 0; user != NULL && k < 4; ++k) {
+    call_objects();
+    call_keeping();
+    call_payloads();
+    call_runtimes();
+  }
+  note(tenure_lease_drop((tenure_lease){any(&leases)}));
+  if (below(4) == 0) note(tenure_hook_remove((tenure_hook){newest(&hooks)}));
+  --pressed_depth;
+}
+
+static void call_maps_and_hooks(void) {
+  const tenure_runtime runtime = {pick(&runtimes)};
+  const tenure_thread thread = {pick(&threads)};
+  const tenure_map map = {pick(&maps)};
+  const tenure_ref key = {any(&refs)};
+  void *const user = below(2) == 0 ? NULL : &state;
+  struct { uint64_t bits; } out = {0};
+  tenure_pressure pressure;
+  uint32_t has;
+  uint64_t entries;
+  pressure.size = below(9) == 0 ? size() : sizeof pressure;
+  if (pressure.size > sizeof pressure) pressure.size = sizeof pressure;
+  switch (below(16)) {
+    case 0:
+      KEEP(maps, tenure_map_make(thread, (tenure_map *)(void *)&out));
+      break;
+    case 1:
+      note(tenure_map_drop((tenure_map){any(&maps)}));
+      break;
+    case 2:
+      note(tenure_map_erase(thread, map, key, below(2) ? NULL : &has));
+      break;
+    case 3:
+      note(tenure_map_size(thread, map, &entries));
+      break;
+    case 4:
+      if (below(4) == 0) {
+        KEEP(hooks, tenure_on_pressure(runtime, pressed, user, (tenure_hook *)(void *)&out));
+      }
+      break;
+    case 5:
+      if (below(4) == 0) {
+        KEEP(hooks, tenure_register_collector(runtime, below(2) ? "fuzz" : "", pressed, user,
+                                              (tenure_hook *)(void *)&out));
+      }
+      break;
+    case 6:
+      note(tenure_hook_remove((tenure_hook){any(&hooks)}));
+      break;
+    case 7:
+      if (below(8) == 0) note(tenure_get_pressure(runtime, &pressure));
+      break;
+    case 8:
+    case 9:
+    case 10:
+    case 11:
+      KEEP(refs, tenure_map_get(thread, map, key, (tenure_ref *)(void *)&out, NULL));
+      break;
+    default:
+      note(tenure_map_set(thread, map, key, (tenure_ref){any(&refs)}));
+      break;
+  }
+}
+
 static uint64_t calls;
 
 /* Where the newest attachment is of no use any more, there is another: else all that follows only
@@ -376,10 +451,11 @@ static void come_to_work(void) {
 /* On a thread of its own: what is attached when it ends is detached. */
 static void *fuzz(void *unused) {
   uint64_t k;
+  fuzzing = pthread_self();
   add(&threads, attach_to((tenure_runtime){newest(&runtimes)}).bits);
   add(&types, node_type().bits);
   for (k = 0; k < calls; ++k) {
-    const uint64_t kind = below(10);
+    const uint64_t kind = below(11);
     if (k % 16 == 0) come_to_work();
     if (kind < 4) {
       call_objects();
@@ -387,6 +463,8 @@ static void *fuzz(void *unused) {
       call_keeping();
     } else if (kind < 9) {
       call_payloads();
+    } else if (kind < 10) {
+      call_maps_and_hooks();
     } else {
       call_runtimes();
     }
@@ -418,9 +496,10 @@ int main(int count, char **arguments) {
   EXPECT(pthread_create(&thread, NULL, fuzz, NULL) == 0);
   EXPECT(pthread_join(thread, NULL) == 0);
   settle();
-  printf("fuzz: sound; %llu calls succeeded, %llu deaths were told of, %llu runtimes were opened\n",
+  printf("fuzz: sound; %llu calls succeeded, %llu deaths were told of, %llu callbacks asked to help, "
+         "%llu runtimes were opened\n",
          (unsigned long long)succeeded, (unsigned long long)deaths,
-         (unsigned long long)opened_count);
+         (unsigned long long)pressed_calls, (unsigned long long)opened_count);
   EXPECT(succeeded > calls / 4); /* else it sees nothing of what lies behind the checks */
   return 0;
 }

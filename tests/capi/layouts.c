@@ -33,6 +33,12 @@ int main(void) {
   AT(tenure_tensor, strides);
   SIZE(tenure_lease_options);
   AT(tenure_lease_options, stream);
+  SIZE(tenure_pressure_call);
+  AT(tenure_pressure_call, wanted);
+  AT(tenure_pressure_call, of_system);
+  SIZE(tenure_pressure);
+  AT(tenure_pressure, pool_share);
+  AT(tenure_pressure, reclaimable);
   SIZE(tenure_arena_options);
   AT(tenure_arena_options, stream);
   VALUE(TENURE_OUT_OF_MEMORY);
