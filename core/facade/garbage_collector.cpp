@@ -6,6 +6,7 @@
 
 #include "core/facade/object_maker.hpp"
 #include "core/facade/workloads.hpp"
+#include "tenure/facade/counted_roots.hpp"
 #include "tenure/inspect.hpp"
 #include "tenure/runtime.hpp"
 
@@ -20,6 +21,8 @@ constexpr std::uint64_t kLeastPauseUs = 10;  // a target below it is aimed at as
 double milliseconds(std::uint64_t nanoseconds) {
   return static_cast<double>(nanoseconds) / kNanosecondsPerMillisecond;
 }
+
+Error closed() { return {ErrorCode::kClosed, "the collector was shut down"}; }
 
 Error bad(std::string message) { return Error{ErrorCode::kBadConfig, std::move(message)}; }
 
@@ -93,11 +96,15 @@ struct GarbageCollector::State {
   State(const GcConfiguration& of, Runtime opened)
       : configuration(of),
         runtime(std::move(opened)),
-        mutator(std::make_unique<SharedMutator>(runtime)) {}
+        mutator(std::make_unique<SharedMutator>(runtime)) {
+    SharedMutator::Use use(*mutator);
+    roots = std::make_unique<CountedRoots>(use.mutator());
+  }
 
   GcConfiguration configuration;
   Runtime runtime;
   std::unique_ptr<SharedMutator> mutator;  // null once shut down
+  std::unique_ptr<CountedRoots> roots;     // likewise; used with the mutator
 };
 
 Result<GarbageCollector> GarbageCollector::open(const GcConfiguration& configuration) {
@@ -132,6 +139,60 @@ Result<CollectionReport> GarbageCollector::collect(std::uint32_t generation) {
 
 Result<CollectionReport> GarbageCollector::force_full_collection() {
   return state_->runtime.collect(Collect::kFull);
+}
+
+Result<void> GarbageCollector::add_root(const Handle<GcObject>& object) {
+  if (state_->mutator == nullptr) {
+    return closed();
+  }
+  if (!object) {
+    return Error{ErrorCode::kBadArgument, "a null handle was to become a root"};
+  }
+  SharedMutator::Use use(*state_->mutator);
+  try {
+    state_->roots->add(use.mutator(), object.index());
+  } catch (const Failure& failure) {
+    return Error{failure.code(), failure.what()};
+  }
+  return {};
+}
+
+Result<void> GarbageCollector::remove_root(const Handle<GcObject>& object) {
+  if (state_->mutator == nullptr) {
+    return closed();
+  }
+  SharedMutator::Use use(*state_->mutator);
+  if (!object || !state_->roots->remove(use.mutator(), object.index())) {
+    return Error{ErrorCode::kBadArgument,
+                 "an object that is no root, or a null handle, was to be one no more"};
+  }
+  return {};
+}
+
+Result<RootCallbackId> GarbageCollector::add_root_callback(RootCallback callback) {
+  if (state_->mutator == nullptr) {
+    return closed();
+  }
+  return state_->runtime.add_root_callback(std::move(callback));
+}
+
+bool GarbageCollector::remove_root_callback(RootCallbackId id) {
+  return state_->mutator != nullptr && state_->runtime.remove_root_callback(id);
+}
+
+Result<PressureCallbackId> GarbageCollector::on_pressure(PressureCallback callback) {
+  if (state_->mutator == nullptr) {
+    return closed();
+  }
+  return state_->runtime.on_pressure(std::move(callback));
+}
+
+bool GarbageCollector::remove_pressure_callback(PressureCallbackId id) {
+  return state_->mutator != nullptr && state_->runtime.remove_pressure_callback(id);
+}
+
+Pressure GarbageCollector::pressure() const {
+  return state_->mutator == nullptr ? Pressure{} : state_->runtime.pressure();
 }
 
 Result<std::vector<ConfigurationChange>> GarbageCollector::optimize_for_workload(
@@ -178,6 +239,7 @@ GcStats GarbageCollector::get_statistics() const {
   }
   stats.free_bytes = stats.heap_size_bytes - stats.used_bytes;
   stats.fragmentation_ratio = from.fragmentation;
+  stats.memory_pressure = pressure().share;
   const Census census = state_->runtime.is_open() ? take_census(state_->runtime) : Census{};
   for (std::size_t k = 0; k < kObjectTypes; ++k) {
     const std::string name(to_string(static_cast<ObjectType>(k)));
@@ -203,6 +265,7 @@ ShutdownReport GarbageCollector::shutdown() {
     return report;
   }
   report.objects_released = get_statistics().total_objects;
+  state_->roots.reset();
   state_->mutator.reset();
   report.handles_outstanding = state_->runtime.close().handles_outstanding;
   return report;

@@ -16,7 +16,9 @@
 
 #include "tenure/facade/objects.hpp"
 #include "tenure/per_generation.hpp"
+#include "tenure/pressure.hpp"
 #include "tenure/result.hpp"
+#include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
 #include "tenure/statistics.hpp"
 
@@ -28,10 +30,10 @@ class SharedMutator;
 /// Who starts collections, and how they are spread over time.
 enum class GcMode : std::uint8_t {
   kManual,       // the caller alone
-  kAutomatic,    // the triggers, each collection in one stop
-  kIncremental,  // refused in this version
-  kConcurrent,   // refused in this version
-  kAdaptive,     // chosen by the runtime; in this version that is always automatic
+  kAutomatic,    // the triggers; one stop each, unless that would pass the pause target
+  kIncremental,  // the triggers; the oldest generation is marked in slices, paid by allocation
+  kConcurrent,   // the triggers; a background thread marks it while mutators run
+  kAdaptive,     // the triggers; whichever of these the measured rates favour
 };
 [[nodiscard]] std::string_view to_string(GcMode mode);
 
@@ -72,6 +74,7 @@ struct GcStats {
   std::uint64_t total_objects = 0;
   std::map<std::string, std::uint64_t> objects_by_type;
   std::vector<std::uint64_t> objects_by_generation;  // [num_generations]
+  double memory_pressure = 0;  // the largest share in use: of the heap, a pool, the machine
 };
 
 /// One field that a preset changed.
@@ -112,6 +115,32 @@ class GarbageCollector {
   Result<CollectionReport> collect(std::uint32_t generation);
   /// Collects everything.
   Result<CollectionReport> force_full_collection();
+
+  /// A root that lasts until it was removed as often as it was added. A safepoint.
+  ///
+  /// errors   kBadArgument: the handle is null; kOutOfMemory; kClosed
+  Result<void> add_root(const Handle<GcObject>& object);
+  /// errors   kBadArgument: the handle is null, or the object is no such root; kClosed
+  Result<void> remove_root(const Handle<GcObject>& object);
+
+  /// Asks `callback` for roots in each collection, as `Runtime::add_root_callback`.
+  ///
+  /// errors   kClosed
+  [[nodiscard]] Result<RootCallbackId> add_root_callback(RootCallback callback);
+  /// returns  false where there is none
+  bool remove_root_callback(RootCallbackId id);
+
+  /// Calls `callback` when a level is passed and before a request is refused, as `Runtime::on_pressure`.
+  /// It must not call the collector: the thread that asks is inside it.
+  ///
+  /// errors   kClosed
+  [[nodiscard]] Result<PressureCallbackId> on_pressure(PressureCallback callback);
+  /// Returns once no other thread runs it.
+  ///
+  /// returns  false where there is none
+  bool remove_pressure_callback(PressureCallbackId id);
+  /// How full everything is: heap, pools and machine.
+  [[nodiscard]] Pressure pressure() const;
 
   /// Sets what suits the named loads; several combine. Known: "scientific_computing",
   /// "machine_learning", "real_time".

@@ -4,8 +4,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <random>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "tenure/mutator.hpp"
+#include "tenure/runtime.hpp"
+#include "tenure/weak.hpp"
 
 namespace tenure {
 namespace {
@@ -124,6 +132,187 @@ TEST(GarbageCollector, CollectsOlderGenerationsInTheRatioOfItsConfiguration) {
   EXPECT_EQ(stats.collections_by_generation, (std::vector<std::uint64_t>{5, 5, 0}));
 }
 
+TEST(GarbageCollector, CountsEveryKindOfStart) {
+  GarbageCollector gc = open({.young_gen_size_mb = 1});
+  for (int k = 0; k < 3; ++k) {
+    value_or_throw(gc.collect(0));
+    value_or_throw(gc.force_full_collection());
+  }
+  const auto by = [&](CollectionTrigger trigger) {
+    return gc.runtime().statistics().collections_by_trigger[static_cast<std::size_t>(trigger)];
+  };
+  EXPECT_EQ(gc.get_statistics().total_collections, 6u);
+  EXPECT_EQ(by(CollectionTrigger::kExplicitRequest), 6u);
+  EXPECT_EQ(gc.get_statistics().collections_by_generation, (std::vector<std::uint64_t>{3, 0, 3}));
+
+  for (int k = 0; k < 30'000; ++k) {
+    (void)value_or_throw(gc.allocate(ObjectType::kArray, 100));
+  }
+
+  EXPECT_GT(by(CollectionTrigger::kAllocationPressure), 0u);
+  EXPECT_EQ(by(CollectionTrigger::kExplicitRequest), 6u);
+  std::uint64_t sum = 0;
+  for (const std::uint64_t count : gc.get_statistics().collections_by_generation) {
+    sum += count;
+  }
+  EXPECT_EQ(gc.get_statistics().total_collections, sum);
+}
+
+TEST(GarbageCollector, KeepsARootUntilItWasRemovedAsOftenAsItWasAdded) {
+  GarbageCollector gc = open();
+  std::vector<Weak<GcObject>> weak;
+  for (int k = 0; k < 100; ++k) {
+    const auto object = value_or_throw(gc.allocate(ObjectType::kStruct, 24));
+    SharedMutator::Use use(gc.mutator());
+    weak.emplace_back(object);
+  }
+  EXPECT_EQ(gc.get_statistics().total_objects, 100u);
+  const auto handle = [&](std::size_t k) {
+    SharedMutator::Use use(gc.mutator());
+    return Handle<GcObject>(weak[k].lock(use.mutator()));
+  };
+  for (std::size_t k = 0; k < 100; ++k) {
+    for (std::size_t times = 0; times < k % 3; ++times) {
+      ASSERT_TRUE(gc.add_root(handle(k)).ok());
+    }
+  }
+  value_or_throw(gc.collect(0));
+  value_or_throw(gc.force_full_collection());
+  EXPECT_EQ(gc.get_statistics().total_objects, 66u);
+
+  for (std::size_t k = 0; k < 100; ++k) {
+    if (k % 3 != 0) {
+      ASSERT_TRUE(gc.remove_root(handle(k)).ok());
+    }
+  }
+  value_or_throw(gc.force_full_collection());
+  EXPECT_EQ(gc.get_statistics().total_objects, 33u);
+
+  for (std::size_t k = 2; k < 100; k += 3) {
+    const auto last = handle(k);
+    ASSERT_TRUE(gc.remove_root(last).ok());
+    EXPECT_EQ(gc.remove_root(last).failure().code, ErrorCode::kBadArgument);
+  }
+  value_or_throw(gc.force_full_collection());
+  EXPECT_EQ(gc.get_statistics().total_objects, 0u);
+  EXPECT_EQ(gc.add_root({}).failure().code, ErrorCode::kBadArgument);
+}
+
+TEST(GarbageCollector, AsksCallbacksForRootsInEachCollectionUntilTheyAreRemoved) {
+  GarbageCollector gc = open();
+  GcObject* kept = nullptr;
+  int calls = 0;
+  const RootCallbackId id = value_or_throw(gc.add_root_callback([&](RootVisitor& visitor) {
+    ++calls;
+    visitor.visit(kept);
+  }));
+  kept = value_or_throw(gc.allocate(ObjectType::kStruct, 24)).get();
+
+  for (std::uint32_t last = 0; last < 3; ++last) {
+    value_or_throw(gc.collect(last));
+    EXPECT_EQ(calls, static_cast<int>(last) + 1);
+    EXPECT_EQ(kept->size(), 24u);
+  }
+  EXPECT_TRUE(gc.remove_root_callback(id));
+  EXPECT_FALSE(gc.remove_root_callback(id));
+  value_or_throw(gc.force_full_collection());
+
+  EXPECT_EQ(calls, 3);
+  EXPECT_EQ(gc.get_statistics().total_objects, 0u);
+}
+
+TEST(GarbageCollector, TellsOfPressureBeforeItRefuses) {
+  GarbageCollector gc = open({.payload_budget_mb = 16, .device = "host"});
+  std::vector<Handle<GcObject>> held;
+  std::vector<Bytes> wanted;
+  const PressureCallbackId id = value_or_throw(gc.on_pressure([&](const PressureCall& call) {
+    if (!call.wanted.is_zero()) wanted.push_back(call.wanted);
+  }));
+  for (int k = 0; k < 15; ++k) {
+    held.push_back(value_or_throw(gc.allocate(ObjectType::kArray, 1 << 20)));
+  }
+  EXPECT_TRUE(wanted.empty());
+  EXPECT_NEAR(gc.pressure().pools.front().share, 15.0 / 16, 0.01);
+  EXPECT_GE(gc.get_statistics().memory_pressure, 15.0 / 16);
+
+  EXPECT_EQ(gc.allocate(ObjectType::kArray, 2 << 20).failure().code, ErrorCode::kOverBudget);
+
+  ASSERT_EQ(wanted.size(), 1u);
+  EXPECT_GE(wanted.front(), 1_MiB);
+  EXPECT_TRUE(gc.remove_pressure_callback(id));
+  EXPECT_FALSE(gc.remove_pressure_callback(id));
+}
+
+TEST(GarbageCollector, FailsAtTheLimitInManualModeAndServesAgainAfterACollection) {
+  GarbageCollector gc = open(
+      {.young_gen_size_mb = 1, .old_gen_size_mb = 1, .mode = GcMode::kManual, .heap_limit_mb = 16});
+  Result<Handle<GcObject>> object = gc.allocate(ObjectType::kArray, 10'000);
+  std::uint64_t made = 0;
+  while (object && made < 10'000) {
+    ++made;
+    object = gc.allocate(ObjectType::kArray, 10'000);
+  }
+
+  EXPECT_GT(made, 1'000u);
+  EXPECT_EQ(object.failure().code, ErrorCode::kOutOfMemory);
+  EXPECT_EQ(gc.get_statistics().total_collections, 0u);
+  value_or_throw(gc.force_full_collection());
+  EXPECT_EQ(gc.get_statistics().total_objects, 0u);
+  EXPECT_TRUE(gc.allocate(ObjectType::kArray, 10'000).ok());
+}
+
+TEST(GarbageCollector, AgreesWithAnIndependentCountInARandomRun) {
+  GarbageCollector gc = open({.young_gen_size_mb = 1, .old_gen_size_mb = 1});
+  std::mt19937_64 random(11);
+  std::vector<Handle<GcObject>> held;
+  const auto expect_sums = [&] {
+    const GcStats stats = gc.get_statistics();
+    EXPECT_EQ(stats.heap_size_bytes, stats.used_bytes + stats.free_bytes);
+    return stats;
+  };
+  for (int step = 0; step < 100; ++step) {
+    for (int k = 0; k < 200; ++k) {
+      const auto type = static_cast<ObjectType>(2 + random() % (kObjectTypes - 2));
+      auto made = value_or_throw(gc.allocate(type, random() % (k == 0 ? 100'000 : 300)));
+      if (random() % 3 == 0) held.push_back(std::move(made));
+    }
+    std::shuffle(held.begin(), held.end(), random);
+    held.resize(held.size() * 3 / 4);
+    expect_sums();
+
+    value_or_throw(step % 5 == 0 ? gc.force_full_collection() : gc.collect(2));
+
+    std::map<std::string, std::uint64_t> by_type;
+    std::uint64_t bytes = 0;
+    for (const Handle<GcObject>& object : held) {
+      ++by_type[std::string(to_string(object->type()))];
+      bytes += object->size();
+    }
+    const GcStats stats = expect_sums();
+    ASSERT_EQ(stats.objects_by_type, by_type) << "seed 11, step " << step;
+    EXPECT_EQ(stats.total_objects, held.size());
+    EXPECT_GE(stats.used_bytes, bytes);
+    std::uint64_t sum = 0;
+    for (const std::uint64_t count : stats.objects_by_generation) {
+      sum += count;
+    }
+    EXPECT_GE(sum, held.size()) << "objects, and the tensors that hold their bytes";
+  }
+}
+
+TEST(GarbageCollector, GivesStatisticsThatNeverChange) {
+  GarbageCollector gc = open();
+  const auto kept = value_or_throw(gc.allocate(ObjectType::kArray, 100));
+  const GcStats before = gc.get_statistics();
+
+  const auto more = value_or_throw(gc.allocate(ObjectType::kVector, 100'000));
+  value_or_throw(gc.force_full_collection());
+
+  EXPECT_EQ(before.total_objects, 1u);
+  EXPECT_EQ(before.total_collections, 0u);
+  EXPECT_EQ(gc.get_statistics().total_objects, 2u);
+}
+
 TEST(GarbageCollector, CollectsNoGenerationThatIsNotThere) {
   GarbageCollector gc = open();
 
@@ -198,6 +387,11 @@ TEST(GarbageCollector, LeavesHandlesInertAfterShutdown) {
   EXPECT_FALSE(array);
   EXPECT_EQ(gc.allocate(ObjectType::kArray, 8).failure().code, ErrorCode::kClosed);
   EXPECT_EQ(gc.collect(0).failure().code, ErrorCode::kClosed);
+  EXPECT_EQ(gc.add_root(array).failure().code, ErrorCode::kClosed);
+  EXPECT_EQ(gc.remove_root(array).failure().code, ErrorCode::kClosed);
+  EXPECT_EQ(gc.on_pressure([](const PressureCall&) {}).failure().code, ErrorCode::kClosed);
+  EXPECT_EQ(gc.add_root_callback([](RootVisitor&) {}).failure().code, ErrorCode::kClosed);
+  EXPECT_EQ(gc.pressure().share, 0.0);
   EXPECT_EQ(gc.get_statistics().total_objects, 0u);
 }
 
