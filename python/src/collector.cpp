@@ -1,5 +1,7 @@
 #include "python/src/collector.hpp"
 
+#include <nanobind/stl/string.h>
+
 #include <algorithm>
 #include <atomic>
 #include <optional>
@@ -13,16 +15,28 @@ namespace {
 
 std::atomic<bool> forked{false};
 
-// While Python's collector runs because of this one's pressure: the thread may be in the midst of a use
-// of the heap.
+// While a function of Python's, or Python's collector, runs because of this one's pressure: the thread
+// may be in the midst of a use of the heap.
 thread_local const Collector* short_of_memory = nullptr;
+
+class ShortOfMemory {
+ public:
+  explicit ShortOfMemory(const Collector& collector)
+      : outer_(std::exchange(short_of_memory, &collector)) {}
+  ShortOfMemory(const ShortOfMemory&) = delete;
+  ShortOfMemory& operator=(const ShortOfMemory&) = delete;
+  ~ShortOfMemory() { short_of_memory = outer_; }
+
+ private:
+  const Collector* outer_;
+};
 
 void collect_python_garbage(const Collector& collector, const PressureCall& call) {
   if (Py_IsInitialized() == 0) {
     return;  // the interpreter ends
   }
   const nb::gil_scoped_acquire acquire;
-  const Collector* const outer = std::exchange(short_of_memory, &collector);
+  const ShortOfMemory scope(collector);
   // The young alone where nothing is refused yet: it is called each time that a pool fills.
   constexpr int kYoung = 1;
   constexpr int kAll = 2;
@@ -31,7 +45,21 @@ void collect_python_garbage(const Collector& collector, const PressureCall& call
   } catch (nb::python_error& raised) {
     raised.discard_as_unraisable("tenure: Python's collector under pressure");
   }
-  short_of_memory = outer;
+}
+
+void tell(const Collector& collector, PyObject* callback, const PressureCall& call) {
+  if (Py_IsInitialized() == 0) {
+    return;  // the interpreter ends
+  }
+  const nb::gil_scoped_acquire acquire;
+  const ShortOfMemory scope(collector);
+  const nb::object kept = nb::borrow(callback);  // it may remove itself
+  try {
+    kept(std::string(to_string(call.level)), std::string(to_string(call.kind)), call.wanted.count(),
+         call.of_system);
+  } catch (nb::python_error& raised) {
+    raised.discard_as_unraisable("tenure: a callback under pressure");
+  }
 }
 
 // Handles beyond so many are the heap's again.
@@ -67,7 +95,7 @@ Collector::~Collector() {
     return;
   }
   if (is_open_) {
-    unwatch_garbage();
+    end_callbacks();
     is_open_ = false;
     close();
   }
@@ -90,11 +118,53 @@ void Collector::unwatch_garbage() {
   }
 }
 
+PressureCallbackId Collector::on_pressure(nb::callable callback) {
+  require_open();
+  PyObject* const kept = callback.release().ptr();
+  // Why two: what Python drops are roots, whose bytes come back with the collection that follows where
+  // another collector helped.
+  const PressureCallbackId levels =
+      facade_->runtime().on_pressure([this, kept](const PressureCall& call) {
+        if (call.wanted.is_zero()) {
+          tell(*this, kept, call);
+        }
+      });
+  const PressureCallbackId help =
+      facade_->runtime().register_collector("Python", [this, kept](const PressureCall& call) {
+        if (!call.wanted.is_zero()) {
+          tell(*this, kept, call);
+        }
+      });
+  told_.emplace(levels, Told{help, kept});
+  return levels;
+}
+
+bool Collector::remove_pressure_callback(PressureCallbackId id) {
+  const auto found = told_.extract(id);
+  if (found.empty() || !is_open()) {
+    return false;
+  }
+  {
+    const nb::gil_scoped_release release;  // it waits for calls, which take the lock
+    (void)facade_->runtime().remove_pressure_callback(id);
+    (void)facade_->runtime().remove_pressure_callback(found.mapped().help);
+  }
+  Py_DECREF(found.mapped().callback);
+  return true;
+}
+
+void Collector::end_callbacks() {
+  unwatch_garbage();
+  while (!told_.empty()) {
+    (void)remove_pressure_callback(told_.begin()->first);
+  }
+}
+
 void Collector::require_open() const {
   if (short_of_memory == this) [[unlikely]] {
     throw Failure({ErrorCode::kUnsupported,
-                   "a finalizer of Python's called a collector in the midst of its request for "
-                   "memory, for which Python's garbage is being collected"});
+                   "a callback or a finalizer of Python's called a collector in the midst of its "
+                   "request for memory, for which Python was asked to help"});
   }
   if (!is_open()) [[unlikely]] {
     throw Failure({ErrorCode::kClosed, is_open_ ? "the collector stayed with the parent of a fork"
@@ -213,7 +283,7 @@ Ended Collector::shut_down() {
   if (!is_open()) {
     return ended;  // another thread did it meanwhile
   }
-  unwatch_garbage();
+  end_callbacks();
   is_open_ = false;
   ended.views = visitors_;
   if (visitors_ == 0) {

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -140,6 +141,16 @@ class Collector {
   /// Returns when it runs no more because of this.
   void unwatch_garbage();
 
+  /// Calls a function of Python's when a pool passes a level and before a request is refused, until
+  /// the end. It must not call the collector, which refuses it.
+  ///
+  /// callback   (level, memory, wanted bytes, of the system)
+  PressureCallbackId on_pressure(nb::callable callback);
+  /// Returns when no other thread runs it.
+  ///
+  /// returns  false where there is none
+  bool remove_pressure_callback(PressureCallbackId id);
+
   /// The Python object that this is. Borrowed.
   [[nodiscard]] nb::handle self();
 
@@ -165,6 +176,7 @@ class Collector {
     return body(patient.mutator());
   }
 
+  void end_callbacks();
   std::uint64_t call_due();
   std::uint64_t finish_finalizers();
   void close();
@@ -175,6 +187,11 @@ class Collector {
   std::vector<Handle<AnyObject>> spare_;  // empty, with their cells
   std::uint64_t visitors_ = 0;
   std::optional<PressureCallbackId> garbage_watch_;
+  struct Told {
+    PressureCallbackId help;  // asked as another collector is: what it drops is collected for
+    PyObject* callback;       // counted
+  };
+  std::map<PressureCallbackId, Told> told_;  // by the callback that is told of levels
   bool is_open_ = true;
   bool is_calling_ = false;  // farewells, on some thread
   nb::handle self_;

@@ -93,6 +93,7 @@ nb::dict to_dict(const GcStats& stats) {
   made["total_objects"] = stats.total_objects;
   made["objects_by_type"] = stats.objects_by_type;
   made["objects_by_generation"] = stats.objects_by_generation;
+  made["memory_pressure"] = stats.memory_pressure;
   return made;
 }
 
@@ -173,6 +174,8 @@ void bind_collector(nb::module_& module) {
   bind_allocation(type);
   bind_plugins(module, type);
   bind_reports(type);
+  bind_roots(type);
+  bind_statistics(type);
   type.def(nb::init<const GcConfiguration&>())
       .def("collect", collect, nb::arg("generation").none())
       .def("statistics",

@@ -111,6 +111,8 @@ void bind_objects(nb::module_& module);
 void bind_allocation(nb::class_<Collector>& type);
 void bind_plugins(nb::module_& module, nb::class_<Collector>& type);
 void bind_reports(nb::class_<Collector>& type);
+void bind_roots(nb::class_<Collector>& type);
+void bind_statistics(nb::class_<Collector>& type);
 
 /// errors  throws Failure (kBadArgument): no kind of memory is called so
 [[nodiscard]] MemoryKind kind_of(std::string_view name);

@@ -25,7 +25,7 @@ from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, Tensor,
 __version__ = _native.__version__
 __all__ = ["ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration",
            "GCMode", "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
-           "PoolStats", "ShutdownReport", "Tensor", "WeakReference", "shared_collector"]
+           "PoolStats", "Pressure", "PressureCall", "ShutdownReport", "Tensor", "WeakReference", "shared_collector"]
 
 
 @dataclasses.dataclass
@@ -80,6 +80,7 @@ class GCStats:
     total_objects: int
     objects_by_type: dict[str, int]
     objects_by_generation: list[int]
+    memory_pressure: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +96,31 @@ class PoolStats:
     live_blocks: int
     leases: int
     returns: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Pressure:
+    """How full everything is, each as a share of its limit; `level` is none, moderate (from 0.75 on), high
+    (0.9) or critical (0.97), of the largest share or of a machine whose tasks wait for memory."""
+    level: str
+    share: float
+    heap_share: float
+    pool_shares: dict[str, float]
+    system_share: float
+    system_stall: float
+    system_available_bytes: int
+    system_total_bytes: int
+    reclaimable_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PressureCall:
+    """What a callback is told: `wanted_bytes` of a kind of memory would have to come back for a request;
+    0: a level was passed. `of_system`: it is the machine that is short."""
+    level: str
+    memory: str
+    wanted_bytes: int
+    of_system: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +210,43 @@ class GarbageCollector(_native.Collector):
     def get_statistics(self) -> GCStats:
         """A copy of all figures. Stops the heap for a walk over it."""
         return GCStats(**super().statistics())
+
+    def get_detailed_statistics(self) -> dict[str, object]:
+        """All figures, in groups whose keys stay: gc_stats (a GCStats as a dictionary), heap_stats,
+        generational_stats (a list), reference_stats, allocation_stats, payload_stats (with its pools),
+        pause_stats and system_stats. Stops the heap for two walks over it."""
+        groups = super().detailed_statistics()
+        groups["gc_stats"] = dataclasses.asdict(self.get_statistics())
+        groups["payload_stats"]["pools"] = [dataclasses.asdict(pool) for pool in self.get_pools()]
+        pressure = self.pressure()
+        total, available = pressure.system_total_bytes, pressure.system_available_bytes
+        groups["system_stats"] = {
+            "system_memory_total": total, "system_memory_available": available,
+            "system_memory_percent": 100 * pressure.system_share, "cpu_count": os.cpu_count()}
+        return groups
+
+    def add_root(self, object: GCObject | Tensor) -> None:
+        """Keeps the object, whatever Python holds, until it was removed as often as it was added."""
+        super().add_root(object)
+
+    def remove_root(self, object: GCObject | Tensor) -> None:
+        """Raises ValueError where it is no such root."""
+        super().remove_root(object)
+
+    def pressure(self) -> Pressure:
+        """How full heap, pools and machine are."""
+        return Pressure(**super().pressure())
+
+    def on_pressure(self, callback: collections.abc.Callable[[PressureCall], object]) -> int:
+        """Calls `callback` when a pool or the machine passes a level on the way up, and before a request
+        is refused, on whichever thread asks. It may drop what it holds, such as tensors and caches; a
+        call of this collector from within is a RuntimeError. What it raises goes to sys.unraisablehook.
+        Kept until `remove_pressure_callback` takes the number that this gives, or `shutdown`."""
+        return super().on_pressure(lambda *told: callback(PressureCall(*told)))
+
+    def remove_pressure_callback(self, id: int) -> bool:
+        """Ends it, once no other thread runs it. False where there is none."""
+        return super().remove_pressure_callback(id)
 
     def get_configuration(self) -> GCConfiguration:
         """As it was opened with."""

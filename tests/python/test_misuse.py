@@ -136,8 +136,8 @@ class Fuzzer:
 
     def __init__(self, seed):
         self.draw = random.Random(seed)
-        self.collectors, self.things, self.weak, self.views = [], [], [], []
-        self.succeeded = 0
+        self.collectors, self.things, self.weak, self.views, self.hooks = [], [], [], [], []
+        self.succeeded = self.pressed = 0
         self.open()
 
     def open(self):
@@ -165,9 +165,15 @@ class Fuzzer:
             raise RuntimeError("from a finalizer")
         self.call()
 
+    def press(self, call):
+        self.pressed += 1
+        if call.wanted_bytes:
+            self.things.clear()
+        self.call()
+
     def call(self):
         draw, gc = self.draw, self.draw.choice(self.collectors)
-        kind = draw.randrange(100)
+        kind = draw.randrange(106)
         if kind < 35:
             self.keep(self.things, gc.allocate(draw.choice([*ObjectType, 99]), self.size(),
                                                draw.choice([0, 0, 1, 2, 3, -1, 10**6])), 200)
@@ -200,8 +206,19 @@ class Fuzzer:
             gc.collect(draw.choice([None, 0, 0, 0, 1, 2, 3, -1])) if draw.random() < 0.3 else None
         elif kind < 97:
             self.things.clear() if draw.random() < 0.1 else repr(self.thing().references())
-        elif kind < 98:
+        elif kind == 97:
             gc.get_statistics() if draw.random() < 0.1 else self.thing().address
+        elif kind == 98:
+            gc.add_root(self.thing())
+        elif kind < 101:
+            gc.remove_root(self.thing())
+        elif kind < 103:
+            self.keep(self.hooks, gc.on_pressure(draw.choice([self.press, self.call, print, 7])
+                                                 if draw.random() < 0.5 else self.press), 5)
+        elif kind < 104:
+            gc.remove_pressure_callback(draw.choice(self.hooks + [0, -1, "one"]))
+        elif kind < 105:
+            (gc.pressure if draw.random() < 0.9 else gc.get_detailed_statistics)()
         elif draw.random() < 0.02:
             gc.shutdown()
             if len(self.collectors) > 3:
@@ -225,4 +242,4 @@ def test_random_calls_never_crash(seed, monkeypatch):
     monkeypatch.setattr("sys.unraisablehook", lambda hook: None)
     fuzzer = Fuzzer(seed)
     fuzzer.run(100_000)
-    assert fuzzer.succeeded > 30_000
+    assert fuzzer.succeeded > 30_000 and fuzzer.pressed > 0
