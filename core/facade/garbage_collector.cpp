@@ -62,6 +62,15 @@ Result<Config> config_of(const GcConfiguration& from) {
   config.verify = from.debug_mode;
   config.device = from.device;
   config.seed = from.seed;
+  config.sample_interval = Bytes{from.sample_interval_bytes};
+  config.profile_stacks = from.track_allocation_sites;
+  if (from.profiling_level != ProfilingLevel::kNone && !from.enable_profiling) {
+    return bad("profiling_level is " + std::string(to_string(from.profiling_level)) +
+               ", and enable_profiling is off");
+  }
+  if (from.enable_profiling) {
+    config.profile = std::max(from.profiling_level, ProfilingLevel::kBasic);
+  }
   if (from.heap_limit_mb != 0) {
     config.heap_limit = from.heap_limit_mb * 1_MiB;
   }
@@ -255,6 +264,8 @@ GcStats GarbageCollector::get_statistics() const {
 }
 
 const GcConfiguration& GarbageCollector::configuration() const { return state_->configuration; }
+
+MemoryProfiler GarbageCollector::memory_profiler() { return MemoryProfiler(state_->runtime); }
 
 Runtime& GarbageCollector::runtime() { return state_->runtime; }
 SharedMutator& GarbageCollector::mutator() { return *state_->mutator; }

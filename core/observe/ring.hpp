@@ -15,6 +15,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "tenure/events.hpp"
 
@@ -26,6 +27,9 @@ struct EventPiece {
 
   std::atomic<std::uint32_t> count{0};
   std::array<Event, kSize> events;
+
+  bool is_written = true;  // by a ring, from here on; guarded by the log, as what follows
+  std::uint32_t readers = 0;
 };
 
 /// threads  anyone
@@ -33,8 +37,13 @@ class EventLog {
  public:
   static constexpr std::size_t kMostPieces = 256;  // a million events, 24 MiB
 
-  /// A piece to write to. Once the most there may be are there, the oldest is given up for it.
-  [[nodiscard]] std::shared_ptr<EventPiece> fresh();
+  /// A piece to write to. Once the most there may be are there, it is the oldest of those that nobody
+  /// writes to.
+  ///
+  /// finished  the caller's piece until now; may be null
+  [[nodiscard]] std::shared_ptr<EventPiece> exchange(std::shared_ptr<EventPiece> finished);
+  /// Nobody writes to it any more.
+  void finish(const std::shared_ptr<EventPiece>& piece);
 
   /// Adds an event of the runtime's own.
   void add(const Event& event);
@@ -53,6 +62,8 @@ class EventLog {
   };
   static constexpr std::size_t kMostOwn = 65'536;
 
+  [[nodiscard]] std::shared_ptr<EventPiece> take_oldest();
+
   std::mutex mutex_;       // guards what follows
   std::deque<Row> rows_;   // pieces, the oldest first
   std::deque<Event> own_;  // the runtime's, not taken yet
@@ -66,7 +77,10 @@ class EventRing {
  public:
   /// log      outlives the ring
   EventRing(EventLog& log, std::uint16_t thread)
-      : log_(log), piece_(log.fresh()), thread_(thread) {}
+      : log_(log), piece_(log.exchange(nullptr)), thread_(thread) {}
+  EventRing(const EventRing&) = delete;
+  EventRing& operator=(const EventRing&) = delete;
+  ~EventRing() { log_.finish(piece_); }
 
   /// Whether the ring's time is old enough to be set anew.
   [[nodiscard]] bool wants_time() const { return used_ % kSameTime == 0; }
@@ -74,7 +88,7 @@ class EventRing {
 
   void add_allocation(std::uint32_t type, std::uint64_t bytes) {
     if (used_ == EventPiece::kSize) [[unlikely]] {
-      piece_ = log_.fresh();
+      piece_ = log_.exchange(std::move(piece_));
       used_ = 0;
     }
     piece_->events[used_] = {.time_ns = now_ns_,

@@ -1,6 +1,9 @@
 // The slow paths of allocation: what happens when a mutator's buffer does not answer.
 #include <atomic>
+#include <cstddef>
+#include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -24,6 +27,29 @@ void log_born_old(MutatorState& mutator, ObjectIndex object) {
         detail::kCardLogged) {
       detail::log_card(mutator.core, card);
     }
+  }
+}
+
+// A few objects' worth of zeroes, in stores that overlap where they do not fit: for small objects a call
+// of memset takes longer than all else.
+void clear_small(std::byte* data, std::size_t bytes) {
+  constexpr std::size_t kWord = 8;
+  constexpr std::size_t kPair = 16;
+  constexpr std::size_t kQuad = 32;
+  const auto ends = [data, bytes](auto width) {
+    std::memset(data, 0, width);
+    std::memset(data + bytes - width, 0, width);
+  };
+  if (bytes <= kWord) {
+    std::memset(data, 0, kWord);
+  } else if (bytes <= 2 * kWord) {
+    ends(std::integral_constant<std::size_t, kWord>{});
+  } else if (bytes <= 2 * kPair) {
+    ends(std::integral_constant<std::size_t, kPair>{});
+  } else if (bytes <= 2 * kQuad) {
+    ends(std::integral_constant<std::size_t, kQuad>{});
+  } else {
+    std::memset(data, 0, bytes);
   }
 }
 
@@ -119,8 +145,8 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
 }
 
 ObjectIndex RuntimeState::try_record(MutatorState& mutator, TypeId type, std::uint64_t granules) {
+  // Since the limit is closed, the sampler has passed all that was taken so far.
   const std::uint64_t end = mutator.core.buffer.next() + granules;
-  mutator.count_taken();
   if (end > mutator.buffer_limit || granules > mutator.sampler.until() || safepoint_.is_wanted() ||
       config_.collect_every != 0 || granules * kGranuleBytes >= config_.large_object.count()) {
     return ObjectIndex::kNull;
@@ -128,7 +154,9 @@ ObjectIndex RuntimeState::try_record(MutatorState& mutator, TypeId type, std::ui
   const ObjectIndex object = object_on(mutator.core.buffer.next());
   mutator.core.buffer.advance(static_cast<std::uint32_t>(granules));
   mutator.count_taken();
-  detail::write_zeroed(object, type, static_cast<std::uint32_t>(granules));
+  detail::fetch_for_next(object);
+  detail::write_header(object, type, static_cast<std::uint32_t>(granules));
+  clear_small(detail::data_of(object), (granules - 1) * kGranuleBytes);
   record_allocation(mutator, type, granules);
   return object;
 }

@@ -80,7 +80,7 @@ Result<PayloadLease> RuntimeState::lease(MutatorState* self, Bytes size,
     note_client(self, pool, options.client);
   }
   if (got && profiler_.is_sampling()) [[unlikely]] {
-    sample_payload(*got, options.kind);
+    sample_payload(*got, size.count(), options.kind);
   }
   return got;
 }

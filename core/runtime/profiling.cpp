@@ -24,15 +24,40 @@ constexpr std::size_t kMostFrames = 40;
 
 // Draws payloads, for all runtimes that the thread leases from. In sample intervals, so that these may
 // differ: how far it is to the next point depends on nothing else.
-struct PayloadSampler {
-  ByteSampler points;
+class PayloadSampler {
+ public:
+  /// Lets a payload pass. Whether it was drawn.
+  bool pass(std::uint64_t size, double interval) {
+    if (interval != interval_) [[unlikely]] {
+      interval_ = interval;
+      per_byte_ = 1 / (interval * pace.factor());
+    }
+    left_ -= static_cast<double>(size) * per_byte_;
+    return left_ < 0;
+  }
+  [[nodiscard]] bool is_begun() const { return points_.is_on(); }
+  /// Draws the next point, from the end of what was passed last.
+  void draw(std::uint64_t seed) {
+    if (points_.is_on()) {
+      points_.set_interval(kUnits);
+    } else {
+      points_.begin(kUnits, seed);
+    }
+    left_ = static_cast<double>(points_.until()) / kUnits;
+    interval_ = 0;  // to be worked out anew: the pace may have changed
+  }
+
   SamplingPace pace;
-  bool is_begun = false;
+
+ private:
+  static constexpr double kUnits = 1099511627776.0;  // 2^40
+
+  double left_ = -1;  // intervals to the next point; less than 0 where none was drawn yet
+  double per_byte_ = 0;
+  double interval_ = 0;  // that per_byte_ is of
+  ByteSampler points_;
 };
 thread_local PayloadSampler payload_sampler;
-constexpr double kUnits = 1099511627776.0;  // 2^40: an interval has so many
-// No draw is so far away: more units make no difference.
-constexpr double kMostUnits = 64 * kUnits;
 
 std::uint64_t seed_of(std::uint64_t seed, std::uint64_t number) {
   return seed * 0xD1342543DE82EF95u + number;
@@ -112,20 +137,19 @@ void RuntimeState::sample_object(MutatorState& mutator, ObjectIndex object, Type
   }
 }
 
-void RuntimeState::sample_payload(PayloadLease& lease, MemoryKind kind) {
+void RuntimeState::sample_payload(PayloadLease& lease, std::uint64_t size, MemoryKind kind) {
   PayloadSampler& sampler = payload_sampler;
-  if (!sampler.is_begun) {
-    sampler.is_begun = true;
-    const std::uint64_t number = samplers_.fetch_add(1, std::memory_order_relaxed);
-    sampler.points.begin(kUnits, seed_of(~config_.seed, number));
-  }
-  const std::uint64_t size = lease.size().count();
-  const double factor = profiler_.is_paced() ? sampler.pace.factor() : 1;
-  const double units = static_cast<double>(size) / (profiler_.interval() * factor) * kUnits;
-  if (!sampler.points.pass(static_cast<std::uint64_t>(std::min(units, kMostUnits)))) {
+  if (!sampler.pass(size, profiler_.interval())) [[likely]] {
     return;
   }
   const std::uint64_t now = host_platform().now_ns();
+  if (!sampler.is_begun()) {
+    sampler.draw(seed_of(~config_.seed, samplers_.fetch_add(1, std::memory_order_relaxed)));
+    if (!sampler.pass(size, profiler_.interval())) {
+      return;
+    }
+  }
+  const double factor = sampler.pace.factor();
   const CallStack stack(config_.profile_stacks);
   PayloadBlock& block = *lease.detach();
   lease = PayloadLease(block);
@@ -138,7 +162,10 @@ void RuntimeState::sample_payload(PayloadLease& lease, MemoryKind kind) {
                           now);
   if (profiler_.is_paced()) {
     (void)sampler.pace.note(now, host_platform().now_ns());
+  } else {
+    sampler.pace = {};
   }
+  sampler.draw(0);
 }
 
 void RuntimeState::end_sampled_payload(const PayloadBlock& block) {

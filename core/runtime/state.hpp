@@ -186,7 +186,7 @@ class RuntimeState {
   [[nodiscard]] double granules_apart() const;  // of samples, on average
   void sample_object(MutatorState& mutator, ObjectIndex object, TypeId type,
                      std::uint64_t granules);
-  void sample_payload(PayloadLease& lease, MemoryKind kind);
+  void sample_payload(PayloadLease& lease, std::uint64_t size, MemoryKind kind);
   void end_sampled_payload(const PayloadBlock& block);
   void profile_collection(const CollectionReport& report);
   /// Adds an event of the runtime's own, where anything is watched.

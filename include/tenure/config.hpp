@@ -130,7 +130,8 @@ struct Config {
 
   /// What is watched from the start; `set_profile_level` changes it.
   ProfileLevel profile = ProfileLevel::kNone;
-  /// From kDetailed on one allocation is followed for every so many bytes, on average. 1: every one.
+  /// From kDetailed on one allocation is followed for every so many bytes, on average. 1: every one. From
+  /// 64 KiB on it is fewer where samples would take more than a hundredth of their thread's time.
   Bytes sample_interval{512u << 10};
   /// The calls that led to it are noted too: some microseconds a sample.
   bool profile_stacks = true;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tenure/profile.hpp"
+#include "tenure/statistics.hpp"
 
 namespace tenure {
 
@@ -15,5 +16,10 @@ namespace tenure {
 ///
 /// source   https://github.com/google/pprof/blob/main/proto/profile.proto
 [[nodiscard]] std::string to_pprof(const Profile& profile);
+
+/// The figures as text that Prometheus and OpenTelemetry's collectors scrape: OpenMetrics 1.0.
+///
+/// source   https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
+[[nodiscard]] std::string to_open_metrics(const Statistics& statistics);
 
 }  // namespace tenure

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tenure/facade/objects.hpp"
+#include "tenure/facade/profiler.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/pressure.hpp"
 #include "tenure/result.hpp"
@@ -51,11 +52,16 @@ struct GcConfiguration {
   bool enable_compaction = true;             // objects of the oldest generation may move
   double compaction_threshold = 0.3;         // fragmentation_ratio above which they do; 0 to 1
   bool optimize_allocation_patterns = true;  // allowed; this version has no optimizer to allow
-  bool enable_profiling = false;             // allowed; this version has no profiler to enable
+  bool enable_profiling = false;             // the profiler watches, at kBasic or `profiling_level`
+  bool track_allocation_sites = false;       // the stack of each sample is noted, from kDetailed on
   bool debug_mode = false;                   // the heap is verified after each collection
-  std::uint32_t heap_limit_mb = 0;           // 0: the cage
-  std::uint64_t payload_budget_mb = 0;       // 0: by the machine
-  std::string device = "auto";               // "auto", "host", "sim:80GiB"
+  /// kNone: kBasic with `enable_profiling`, which the others need.
+  ProfilingLevel profiling_level = ProfilingLevel::kNone;
+  std::uint32_t heap_limit_mb = 0;      // 0: the cage
+  std::uint64_t payload_budget_mb = 0;  // 0: by the machine
+  std::string device = "auto";          // "auto", "host", "sim:80GiB"
+  std::uint64_t sample_interval_bytes =
+      524'288;  // for which one allocation is followed; see Config
   std::uint64_t seed = 1;
 };
 
@@ -155,6 +161,9 @@ class GarbageCollector {
   /// A copy of all figures. Stops the world for a walk over the heap.
   [[nodiscard]] GcStats get_statistics() const;
   [[nodiscard]] const GcConfiguration& configuration() const;
+
+  /// What the program allocates, where, and how long it lives. Good while the collector is open.
+  [[nodiscard]] MemoryProfiler memory_profiler();
 
   /// The runtime that this is a view of, and the mutator that its calls share. For other languages'
   /// doors. The mutator is there until the collector is shut down.
