@@ -18,6 +18,7 @@ void bench_pool(Session& session);
 void bench_pressure(Session& session);
 void bench_profile(Session& session);
 void bench_replay(Session& session);
+void bench_snapshot(Session& session);
 
 struct Bench {
   std::string_view name;
@@ -37,6 +38,7 @@ inline constexpr Bench kBenches[] = {
     {"pressure", "cyclic garbage on a device that is nearly full", bench_pressure},
     {"profile", "what watching a program costs it", bench_profile},
     {"replay", "allocation traces of real programs", bench_replay},
+    {"snapshot", "looking into a heap as it runs", bench_snapshot},
 };
 
 }  // namespace tenure::bench

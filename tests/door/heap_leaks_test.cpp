@@ -201,9 +201,17 @@ class BoundedCache {
   Handle<RefArray<Page>> pages_;
 };
 
+// Pins that are never undone hold back a part of the nursery each.
+Config roomy_config() {
+  Config config = small_config();
+  config.nursery = 16_MiB;
+  config.heap_limit = 128_MiB;
+  return config;
+}
+
 class HeapLeaks : public RuntimeTest {
  protected:
-  HeapLeaks() {
+  HeapLeaks() : RuntimeTest(roomy_config()) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       caches.emplace_back(*mutator, seed);
     }
