@@ -32,7 +32,7 @@ PayloadPlace place_of(const PayloadBlock& block, const PayloadGuard* guard) {
   if (place.state == PlaceState::kLeased || place.state == PlaceState::kEvicted) {
     place.asked = guard == nullptr ? Bytes{block.asked} : PayloadGuard::asked_for(block);
     place.stream = block.uses.home();
-    place.site = block.site.load(std::memory_order_relaxed);
+    place.site = block.own_site();
     place.client = static_cast<ClientId>(block.client);
   }
   return place;

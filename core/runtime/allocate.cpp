@@ -1,9 +1,6 @@
 // The slow paths of allocation: what happens when a mutator's buffer does not answer.
 #include <atomic>
-#include <cstddef>
-#include <cstring>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -27,29 +24,6 @@ void log_born_old(MutatorState& mutator, ObjectIndex object) {
         detail::kCardLogged) {
       detail::log_card(mutator.core, card);
     }
-  }
-}
-
-// A few objects' worth of zeroes, in stores that overlap where they do not fit: for small objects a call
-// of memset takes longer than all else.
-void clear_small(std::byte* data, std::size_t bytes) {
-  constexpr std::size_t kWord = 8;
-  constexpr std::size_t kPair = 16;
-  constexpr std::size_t kQuad = 32;
-  const auto ends = [data, bytes](auto width) {
-    std::memset(data, 0, width);
-    std::memset(data + bytes - width, 0, width);
-  };
-  if (bytes <= kWord) {
-    std::memset(data, 0, kWord);
-  } else if (bytes <= 2 * kWord) {
-    ends(std::integral_constant<std::size_t, kWord>{});
-  } else if (bytes <= 2 * kPair) {
-    ends(std::integral_constant<std::size_t, kPair>{});
-  } else if (bytes <= 2 * kQuad) {
-    ends(std::integral_constant<std::size_t, kQuad>{});
-  } else {
-    std::memset(data, 0, bytes);
   }
 }
 
@@ -156,7 +130,7 @@ ObjectIndex RuntimeState::try_record(MutatorState& mutator, TypeId type, std::ui
   mutator.count_taken();
   detail::fetch_for_next(object);
   detail::write_header(object, type, static_cast<std::uint32_t>(granules));
-  clear_small(detail::data_of(object), (granules - 1) * kGranuleBytes);
+  detail::zero(detail::data_of(object), (granules - 1) * kGranuleBytes);
   record_allocation(mutator, type, granules);
   return object;
 }

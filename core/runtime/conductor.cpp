@@ -211,6 +211,7 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
     learn_full(report.bytes_promoted, clock_.now_ns() - stopped_ns);
   } else {
     const Bytes youngest = heap_.used(0);
+    youngest_before_ = youngest;
     report = collector_.collect_young(verdict.last, verdict.trigger);
     learn(report, youngest, clock_.now_ns() - stopped_ns);
     step_cycle(report, stopped_ns);
@@ -291,6 +292,7 @@ void Conductor::note(const CollectionReport& report) {
     sum.root_callback_failures += report.root_callback_failures;
     sum.root_callback_failure = report.root_callback_failure;
   }
+  note_decisions(report);
 }
 
 std::uint64_t Conductor::collections() const {

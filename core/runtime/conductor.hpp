@@ -22,6 +22,7 @@
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
 #include "core/model/marker.hpp"
+#include "core/observe/decision_log.hpp"
 #include "core/runtime/background_marker.hpp"
 #include "core/runtime/cycle_driver.hpp"
 #include "core/runtime/pretoucher.hpp"
@@ -120,6 +121,8 @@ class Conductor {
   void adopt(MutatorState& mutator);
 
   [[nodiscard]] std::uint64_t collections() const;
+  /// What was adapted, the last changes.
+  [[nodiscard]] std::vector<Decision> decisions() const;
 
   /// Adds the account to `statistics`. Waits for a collection under way.
   void account(Statistics& statistics) const;
@@ -133,6 +136,7 @@ class Conductor {
   [[nodiscard]] CollectionReport collect_full(const Verdict& verdict);
   void step_cycle(CollectionReport& report, std::uint64_t stopped_ns);
   void note(const CollectionReport& report);
+  void note_decisions(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
   void learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns);
   void begin_old_collection();
@@ -169,6 +173,7 @@ class Conductor {
   BackgroundMarker background_;
   Pretoucher pretoucher_;
   OldCollection old_collection_;                   // the last, or that under way; stopped world
+  Bytes youngest_before_;                          // the last young collection; likewise
   std::uint64_t settled_ns_;                       // when the last one's end was known; likewise
   std::atomic<Marking> marking_{Marking::kStop};   // of the cycle under way; written in stops
   std::atomic<std::int64_t> old_room_;             // until the trigger's limit
@@ -184,6 +189,7 @@ class Conductor {
   CollectionReport last_;             // guarded by mutex_
   Bytes old_limit_;                   // the trigger's; guarded by mutex_
   std::uint64_t bytes_of_ended_ = 0;  // guarded by mutex_
+  DecisionLog decisions_;             // guarded by mutex_
   Bytes nursery_asked_;               // since the last collection; guarded by mutex_
 
   // What a full collection is taken to cost in one stop, until one was seen: some 50 ns for an object of

@@ -4,6 +4,7 @@
 #include "tenure/arena.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
+#include "tenure/decisions.hpp"
 #include "tenure/events.hpp"
 #include "tenure/export.hpp"
 #include "tenure/facade/garbage_collector.hpp"

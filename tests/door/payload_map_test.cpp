@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tenure/profile.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
 namespace tenure::testing {
@@ -182,6 +183,13 @@ TEST_F(PayloadMapTest, HasNoRunsOfAPoolThatSleeps) {
   EXPECT_TRUE(asleep[0].runs.empty());
   value_or_throw(runtime.wake(MemoryKind::kDevice));
   EXPECT_EQ(at(maps(), held.data()).state, PlaceState::kLeased);
+}
+
+TEST_F(PayloadMapTest, HasTheProgramsOwnSiteOfWhatTheProfilerFollows) {
+  value_or_throw(set_profile_level(runtime, ProfileLevel::kDetailed));
+  const PayloadLease followed = lease(64_MiB, {.site = static_cast<SiteId>(12)});
+  EXPECT_EQ(value_or_throw(take_profile(runtime)).samples, 1u);
+  EXPECT_EQ(at(maps(), followed.data()).site, static_cast<SiteId>(12));
 }
 
 TEST_F(PayloadMapTest, IsRefusedOnceTheRuntimeIsClosed) {
