@@ -91,11 +91,13 @@ class EventRing {
       piece_ = log_.exchange(std::move(piece_));
       used_ = 0;
     }
-    piece_->events[used_] = {.time_ns = now_ns_,
-                             .amount = bytes,
-                             .subject = type,
-                             .thread = thread_,
-                             .kind = EventKind::kAllocation};
+    Event& event = piece_->events[used_];
+    __builtin_prefetch(&event + kAhead, 1);  // the rings are larger than the caches near a core
+    event = {.time_ns = now_ns_,
+             .amount = bytes,
+             .subject = type,
+             .thread = thread_,
+             .kind = EventKind::kAllocation};
     // Why release: whoever reads the count reads the event.
     piece_->count.store(++used_, std::memory_order_release);
   }
@@ -103,6 +105,7 @@ class EventRing {
  private:
   // Measured: reading the clock costs 20 to 30 ns, three times what the event does.
   static constexpr std::uint32_t kSameTime = 64;
+  static constexpr std::uint32_t kAhead = 32;  // events
 
   EventLog& log_;
   std::shared_ptr<EventPiece> piece_;

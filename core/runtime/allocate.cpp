@@ -27,7 +27,8 @@ void log_born_old(MutatorState& mutator, ObjectIndex object) {
   }
 }
 
-void record_allocation(MutatorState& mutator, TypeId type, std::uint64_t granules) {
+[[gnu::always_inline]] inline void record_allocation(MutatorState& mutator, TypeId type,
+                                                     std::uint64_t granules) {
   EventRing& events = *mutator.events;
   if (events.wants_time()) [[unlikely]] {
     events.set_time(host_platform().now_ns());
@@ -127,7 +128,8 @@ ObjectIndex RuntimeState::try_record(MutatorState& mutator, TypeId type, std::ui
   }
   const ObjectIndex object = object_on(mutator.core.buffer.next());
   mutator.core.buffer.advance(static_cast<std::uint32_t>(granules));
-  mutator.count_taken();
+  (void)mutator.sampler.pass(granules);
+  mutator.counted = mutator.core.buffer.next();
   detail::fetch_for_next(object);
   detail::write_header(object, type, static_cast<std::uint32_t>(granules));
   detail::zero(detail::data_of(object), (granules - 1) * kGranuleBytes);
