@@ -167,6 +167,12 @@ TEST(Modes, AutomaticMarksInOneStopWhatFitsThePauseTarget) {
       run(runtime, 2, [](const Statistics& so_far) { return so_far.full_collections >= 3; });
 
   EXPECT_EQ(statistics.cycles.begun, 0u);
+  EXPECT_EQ(statistics.pauses.count(), statistics.collections) << "one stop each";
+  EXPECT_EQ(
+      statistics
+          .collections_by_trigger[static_cast<std::size_t>(CollectionTrigger::kExplicitRequest)],
+      0u)
+      << "nobody asked";
 }
 
 TEST(Modes, BeginWithNoMoreNurseryThanThePauseTargetAllows) {

@@ -157,6 +157,36 @@ def test_statistics_add_up(gc):
     assert gc.collect().generation == 0
 
 
+def test_references_come_in_the_order_of_their_slots(gc):
+    owner = gc.allocate(ObjectType.STRUCT, 8, references=5)
+    targets = [gc.allocate(ObjectType.SCALAR, 8) for _ in range(3)]
+    for slot, target in zip((4, 0, 2), targets):
+        owner.set_reference(slot, target)
+    for _ in range(3):
+        found = owner.references()
+        assert len(found) == 3 and all(a.is_same(b) for a, b in
+                                       zip(found, (targets[1], targets[2], targets[0])))
+        gc.force_full_collection()
+
+
+def test_without_a_generation_it_is_collected_as_far_as_the_heap_is_full():
+    gc = GarbageCollector(GCConfiguration(mode=GCMode.MANUAL, young_gen_size_mb=1, old_gen_size_mb=1,
+                                          heap_limit_mb=32))
+    held, collected = [], {}
+    for _ in range(32 * 1024 // 30):
+        try:
+            held.append(gc.allocate(ObjectType.ARRAY, 30 * 1024))
+        except MemoryError:
+            break
+        if len(held) % 50 == 0 or len(held) > 900:
+            share = gc.get_detailed_statistics()["heap_stats"]
+            collected[share["used_bytes"] / share["limit_bytes"]] = gc.collect().generation
+    assert {0, 1, 2} == set(collected.values())
+    for share, generation in collected.items():
+        assert generation == (2 if share > 0.9 else 1 if share > 0.7 else 0), collected
+    gc.shutdown()
+
+
 def test_many_objects_dropped_at_once_are_gone_at_once(gc):
     held = [gc.allocate(ObjectType.SCALAR, 8) for _ in range(100_000)]
     assert used(gc) == len(held)
