@@ -81,6 +81,8 @@ static void ended_references_are_found_out(tenure_runtime runtime, tenure_thread
       ended[k] = make_node(thread, k);
     }
     EXPECT_OK(tenure_ref_release(thread, ended[1])); /* and its slot ends as a free one */
+    EXPECT_FAILS(TENURE_BAD_HANDLE, tenure_ref_release(thread, ended[1]));
+    EXPECT_FAILS(TENURE_BAD_HANDLE, tenure_store(thread, ended[0], 0, ended[1]));
     EXPECT_OK(tenure_scope_close(thread, scope, NULL));
 
     EXPECT_OK(tenure_scope_open(thread, &scope));

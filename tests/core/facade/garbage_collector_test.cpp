@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <string>
@@ -393,6 +396,49 @@ TEST(GarbageCollector, LeavesHandlesInertAfterShutdown) {
   EXPECT_EQ(gc.add_root_callback([](RootVisitor&) {}).failure().code, ErrorCode::kClosed);
   EXPECT_EQ(gc.pressure().share, 0.0);
   EXPECT_EQ(gc.get_statistics().total_objects, 0u);
+}
+
+std::size_t entries_of(const char* folder) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    count += entry.exists() ? 1 : 0;
+  }
+  return count;
+}
+
+Bytes mapped() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t pages = 0;
+  statm >> pages;
+  return pages * 4_KiB;
+}
+
+TEST(GarbageCollector, LeavesNoThreadDescriptorOrMappingAtItsEnd) {
+  constexpr std::size_t kPayload = 64u << 20;
+  const auto live_once = [] {
+    GarbageCollector gc = open({.young_gen_size_mb = 1, .mode = GcMode::kConcurrent});
+    const auto kept = value_or_throw(gc.allocate(ObjectType::kArray, kPayload));
+    for (int k = 0; k < 50'000; ++k) {
+      (void)value_or_throw(gc.allocate(ObjectType::kArray, 100));
+    }
+    gc.shutdown();
+  };
+  live_once();  // what the process keeps for all, such as the cage
+  const std::size_t descriptors = entries_of("/proc/self/fd");
+  const std::size_t threads = entries_of("/proc/self/task");
+  const Bytes before = mapped();
+
+  for (int k = 0; k < 4; ++k) {
+    live_once();
+  }
+
+  EXPECT_EQ(entries_of("/proc/self/fd"), descriptors);
+  // A thread that was joined may still be listed for a moment.
+  for (int k = 0; k < 1000 && entries_of("/proc/self/task") > threads; ++k) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(entries_of("/proc/self/task"), threads);
+  EXPECT_LT(mapped(), before + Bytes{2 * kPayload}) << "four of them lived since";
 }
 
 TEST(GarbageCollector, IsUsedByManyThreadsInTurn) {
