@@ -1,4 +1,4 @@
-// Configuration, statistics, pools and their maps.
+// Configuration, statistics, what was adapted, pools and their maps.
 #include <string>
 
 #include "core/report/parts.hpp"
@@ -106,6 +106,18 @@ void put_statistics(const Statistics& statistics, JsonRows& out) {
     out.put("finalizers_waiting", statistics.finalizers.waiting);
   });
   out.rows("pools", statistics.pools, [&](const PoolStatistics& pool) { put_pool(pool, out); });
+}
+
+void put_decisions(const std::vector<Decision>& decisions, JsonRows& out) {
+  out.rows("decisions", decisions, [&](const Decision& decision) {
+    out.put("time_ns", decision.time_ns);
+    out.put("collection", decision.collection);
+    out.put("parameter", to_string(decision.parameter));
+    out.put("generation", decision.generation);
+    out.put("before", decision.before);
+    out.put("after", decision.after);
+    out.put("reason", decision.reason);
+  });
 }
 
 void put_maps(const std::vector<PayloadMap>& maps, JsonRows& out) {

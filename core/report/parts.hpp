@@ -5,6 +5,7 @@
 
 #include "core/report/json_rows.hpp"
 #include "tenure/config.hpp"
+#include "tenure/decisions.hpp"
 #include "tenure/events.hpp"
 #include "tenure/payload_map.hpp"
 #include "tenure/profile.hpp"
@@ -15,6 +16,7 @@ namespace tenure {
 
 void put_configuration(const std::vector<ConfigRow>& rows, JsonRows& out);
 void put_statistics(const Statistics& statistics, JsonRows& out);
+void put_decisions(const std::vector<Decision>& decisions, JsonRows& out);
 void put_maps(const std::vector<PayloadMap>& maps, JsonRows& out);
 void put_profile(const Profile& profile, JsonRows& out);
 void put_events(const EventBatch& batch, JsonRows& out);

@@ -60,6 +60,7 @@ Result<void> write_report(Runtime& runtime, const std::string& path, const Repor
     out.put("title", options.title);
     put_configuration(runtime.describe(), out);
     put_statistics(statistics, out);
+    put_decisions(decisions(runtime), out);
     put_maps(*maps, out);
     if (profile) {
       put_profile(*profile, out);

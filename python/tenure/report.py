@@ -51,7 +51,7 @@ def page(report: dict) -> str:
     title = html.escape(report["title"] or "Tenure: what this runtime did")
     sections = [_summary(report), _memory_over_time(report), _pauses(report), _maps(report),
                 _sites(report), _growing(report), _types(report), _holders(report),
-                _configuration(report)]
+                _decisions(report), _configuration(report)]
     figures = {}
     body = []
     for name, heading, content, figure in filter(None, sections):
@@ -335,6 +335,18 @@ def _holders(report):
                       [(h["type"], bytes_text(_held(h["retained"])), f"{h['retained']['objects']:,}",
                         h["path"]) for h in heap["holders"]])
     return "holders", "Who holds most", content, None
+
+
+def _decisions(report):
+    def value(row, key):
+        return bytes_text(row[key]) if row["parameter"] in ("nursery", "old_limit") else f"{row[key]:g}"
+
+    rows = [(r["collection"], r["parameter"] + (f" of generation {r['generation']}" if r["parameter"] ==
+                                                "promotion_age" else ""),
+             value(r, "before"), value(r, "after"), r["reason"]) for r in report["decisions"]]
+    return ("decisions", "What was adapted",
+            "<p>By what was measured, after which collection.</p>"
+            + _table(["collection", "parameter", "before", "after", "because"], rows), None)
 
 
 def _configuration(report):

@@ -359,6 +359,7 @@ class Report(Case):
         self.assertAlmostEqual(sampled / pool["live"], 1, delta=0.05)
         collections = [event for event in report["events"] if event["kind"] == "collection"]
         self.assertEqual(len(collections) + report["events_lost"], report["collections"]["all"])
+        self.assertTrue(all(row["reason"] for row in report["decisions"]))
 
         done = run("report", path)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

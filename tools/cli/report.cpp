@@ -123,6 +123,26 @@ void print_heap(const Json& heap, std::size_t most) {
   }
 }
 
+void print_decisions(const Json& decisions, std::size_t most) {
+  if (decisions.empty()) {
+    return;
+  }
+  fmt::print("\nwhat was adapted, {} times; the last\n", decisions.size());
+  for (std::size_t k = decisions.size() - std::min(most, decisions.size()); k < decisions.size();
+       ++k) {
+    const Json& one = decisions[k];
+    const auto parameter = one.at("parameter").get<std::string>();
+    const bool is_size = parameter == "nursery" || parameter == "old_limit";
+    const auto value = [&](const char* key) {
+      const auto number = one.at(key).get<double>();
+      return is_size ? to_string(Bytes{static_cast<std::uint64_t>(number)})
+                     : fmt::format("{:g}", number);
+    };
+    fmt::print("after {:>6}  {}: {} to {}; {}\n", grouped(one.at("collection")), parameter,
+               value("before"), value("after"), one.at("reason").get<std::string>());
+  }
+}
+
 Result<Json> read(const std::string& path) {
   std::ifstream file(path);
   if (!file) {
@@ -167,6 +187,7 @@ int run(const Options& options) {
       print_sites(profile.at("growing"), "sites that grow from collection to collection",
                   options.rows);
     }
+    print_decisions(report->at("decisions"), options.rows);
     if (report->contains("heap")) {
       print_heap(report->at("heap"), options.rows);
     }
