@@ -70,7 +70,7 @@ void PayloadGuard::lease(const PayloadBlock& block, StreamId stream) {
   payload.whole = Bytes{block.size};
   payload.data = block.data + kRedzone;
   payload.size = asked_for(block);
-  payload.site = block.site.load(std::memory_order_relaxed);
+  payload.site = block.own_site();
   payload.kind = block.core->kind;
   payload.leased_ns = host_platform().now_ns();
   payload.streams = {stream};

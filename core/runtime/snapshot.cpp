@@ -95,9 +95,8 @@ HeapNotes notes_of(Heap& heap) {
   for (std::uint32_t generation = 0; generation <= heap.oldest(); ++generation) {
     for (const ObjectIndex owner : heap.owners().in(generation)) {
       if (const PayloadBlock* const block = payload_of(owner).block; block != nullptr) {
-        notes.payloads.push_back({owner, block->core->kind,
-                                  block->site.load(std::memory_order_relaxed),
-                                  Bytes{block->asked}});
+        notes.payloads.push_back(
+            {owner, block->core->kind, block->own_site(), Bytes{block->asked}});
       }
     }
   }
