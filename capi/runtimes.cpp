@@ -1,11 +1,13 @@
 // Runtimes: made, ended, collected, asked.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "capi/payloads.hpp"
 #include "capi/registry.hpp"
 #include "tenure/inspect.hpp"
+#include "tenure/snapshot_files.hpp"
 
 namespace tenure::capi {
 namespace {
@@ -225,6 +227,26 @@ tenure_status tenure_get_statistics(tenure_runtime runtime, tenure_statistics* s
   }
   return on_runtime(runtime, [&](RuntimeBox& box) {
     give(statistics, statistics_of(box.runtime.statistics()));
+    return TENURE_OK;
+  });
+}
+
+tenure_status tenure_runtime_write_snapshot(tenure_runtime runtime, const char* path,
+                                            const char* format) {
+  return on_runtime(runtime, [&](RuntimeBox& box) {
+    const std::optional<SnapshotFormat> known =
+        format == nullptr ? std::nullopt : snapshot_format(format);
+    if (path == nullptr || *path == '\0' || !known) {
+      return fail(TENURE_BAD_ARGUMENT,
+                  "a snapshot needs a path, and a format: \"heapsnapshot\" or \"json\"");
+    }
+    const Result<HeapSnapshot> snapshot = take_snapshot(box.runtime);
+    if (!snapshot) {
+      return fail(snapshot.failure());
+    }
+    if (Result<void> written = write_snapshot(*snapshot, path, *known); !written) {
+      return fail(written.failure());
+    }
     return TENURE_OK;
   });
 }

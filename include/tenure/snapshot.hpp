@@ -137,8 +137,10 @@ struct HeapSnapshot {
 /// Root callbacks are asked. Mutators stand still while what is in use of the heap is copied as
 /// bytes; the graph is made of the copy while they go on.
 ///
-/// cost     a stop of some 3 ms for 10^6 objects of 24 to 32 bytes on 2 cores; memory for one copy of
-///          the small objects, and some 60 bytes an object; then some 0.3 us an object
+/// cost     a stop of some 3 ms for each 32 MiB in use on 2 cores, 10^6 objects of 24 to 32 bytes say;
+///          what is dead and not collected counts, so that a young collection just before makes it
+///          shorter. Memory for one copy of the small objects, and some 60 bytes an object; then some
+///          0.3 us an object
 /// errors   kOutOfMemory: no room for the copy; kClosed
 /// threads  anyone but a root callback; one at a time, others wait for its stop alone
 [[nodiscard]] Result<HeapSnapshot> take_snapshot(Runtime& runtime);

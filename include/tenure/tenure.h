@@ -165,6 +165,12 @@ tenure_status tenure_trim(tenure_runtime runtime, uint64_t* bytes_or_null);
 /* Walks the heap in a stop and checks it; costs as much as a full collection. */
 tenure_status tenure_verify(tenure_runtime runtime);
 tenure_status tenure_get_statistics(tenure_runtime runtime, tenure_statistics* statistics);
+/* Writes what lives, what refers to it and who owns payloads to a file, which is there whole or not at
+ * all. `format` is "heapsnapshot" (Chrome's DevTools open it) or "json". Mutators stand still while
+ * objects are copied as bytes, about 3 ms for 10^6 small ones; some 60 bytes an object are needed.
+ * TENURE_FILE: it cannot be written. */
+tenure_status tenure_runtime_write_snapshot(tenure_runtime runtime, const char* path,
+                                            const char* format);
 
 /* ---- Threads ---------------------------------------------------------------------------------- */
 

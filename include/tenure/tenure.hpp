@@ -9,6 +9,7 @@
 #include "tenure/export.hpp"
 #include "tenure/facade/garbage_collector.hpp"
 #include "tenure/finalizer.hpp"
+#include "tenure/heap_leak.hpp"
 #include "tenure/inspect.hpp"
 #include "tenure/leak.hpp"
 #include "tenure/machine.hpp"

@@ -197,6 +197,31 @@ static void a_full_heap_is_an_error_and_empties_again(void) {
   EXPECT_OK(tenure_runtime_destroy(runtime, NULL));
 }
 
+/* The list's nodes are in the file, and a file that cannot be there is not. */
+static void a_snapshot_is_a_file(tenure_runtime runtime, tenure_thread thread) {
+  const tenure_ref list = build_list(thread, 1000);
+  const char *path = "capi.objects_test.heapsnapshot";
+  char head[40] = {0};
+  long size = 0;
+  FILE *file;
+
+  EXPECT_OK(tenure_runtime_write_snapshot(runtime, path, "heapsnapshot"));
+
+  file = fopen(path, "r");
+  EXPECT(file != NULL);
+  EXPECT(fread(head, 1, sizeof head - 1, file) == sizeof head - 1);
+  EXPECT(strstr(head, "{\"snapshot\":{\"meta\":{\"node_fields\":[") == head);
+  EXPECT(fseek(file, 0, SEEK_END) == 0);
+  size = ftell(file);
+  EXPECT(size > 1000 * 20);
+  EXPECT(fclose(file) == 0 && remove(path) == 0);
+  EXPECT_FAILS(TENURE_FILE, tenure_runtime_write_snapshot(runtime, "no/such/folder", "json"));
+  EXPECT_FAILS(TENURE_BAD_ARGUMENT, tenure_runtime_write_snapshot(runtime, path, "hprof"));
+  EXPECT_FAILS(TENURE_BAD_ARGUMENT, tenure_runtime_write_snapshot(runtime, path, NULL));
+  EXPECT_FAILS(TENURE_BAD_ARGUMENT, tenure_runtime_write_snapshot(runtime, NULL, "json"));
+  EXPECT_OK(tenure_ref_release(thread, list));
+}
+
 int main(void) {
   const tenure_runtime runtime = open_runtime("nursery=1MiB");
   const tenure_thread thread = attach_to(runtime);
@@ -205,6 +230,7 @@ int main(void) {
   a_list_survives_collections(runtime, thread);
   an_old_object_keeps_a_young_one(runtime, thread);
   arrays_and_sized_objects(runtime, thread);
+  a_snapshot_is_a_file(runtime, thread);
   EXPECT_OK(tenure_trim(runtime, NULL));
   EXPECT_OK(tenure_thread_detach(thread));
   EXPECT_OK(tenure_runtime_destroy(runtime, NULL));
