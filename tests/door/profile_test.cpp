@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tenure/tensor.hpp"
+#include "tests/support/contention.hpp"
 #include "tests/support/generations_fixture.hpp"
 
 namespace tenure::testing {
@@ -376,6 +377,26 @@ TEST(FollowedEvictablePayloads, EndWhenTheyAreHandedBack) {
   { const PayloadLease lease = value_or_throw(runtime.lease(10_KiB, options)); }
 
   EXPECT_EQ(value_or_throw(take_profile(runtime)).sites.at(0).live_samples, 0u);
+}
+
+TEST(FollowedPayloadsOfThreads, EndWhereTheThreadLeasesTheBlockItKeptAnew) {
+  Runtime runtime = value_or_throw(Runtime::open(watched(ProfileLevel::kDetailed, Bytes{1})));
+  PayloadPool& pool = *value_or_throw(runtime.state().pool(MemoryKind::kDevice));
+  std::vector<PayloadLease> held;
+  while (held.size() < 64) {
+    held.push_back(value_or_throw(runtime.lease(64_KiB)));
+  }
+  begin_caches(pool);
+  for (PayloadLease& lease : held) {
+    lease.release();
+    lease = value_or_throw(runtime.lease(64_KiB));
+  }
+  ASSERT_GT(core_of(pool).caches->hits(), 50u) << "the pool was not asked";
+
+  const Profile profile = value_or_throw(take_profile(runtime));
+
+  EXPECT_NEAR(sum_of(profile, &AllocationSite::total_allocations), 128, 1e-6);
+  EXPECT_NEAR(sum_of(profile, &AllocationSite::live_allocations), 64, 1e-6);
 }
 
 TEST(FollowedPayloadsOfThreads, EndWhereThreadsKeepTheBlocksToo) {
