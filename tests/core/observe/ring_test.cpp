@@ -47,6 +47,24 @@ TEST(EventRing, OverwritesTheOldestAndSaysHowMany) {
   EXPECT_EQ(batch.events.front().amount, kMore);
 }
 
+TEST(EventRing, KeepsThePieceOfAThreadThatWritesSeldom) {
+  EventLog log;
+  EventRing seldom(log, 1);
+  EventRing often(log, 2);
+  seldom.add_allocation(7, 70);
+  for (std::uint64_t k = 0; k < kMostEvents + 3 * EventPiece::kSize; ++k) {
+    often.add_allocation(1, k);
+  }
+  seldom.add_allocation(8, 80);
+
+  std::uint64_t amount = 0;
+  for (const Event& event : log.take().events) {
+    amount += event.thread == 1 ? event.amount : 0;
+  }
+
+  EXPECT_EQ(amount, 150u);
+}
+
 TEST(EventRing, IsReadWhileItsThreadWrites) {
   EventLog log;
   constexpr std::uint64_t kThreads = 3;
