@@ -189,7 +189,8 @@ void Profiler::note_collection(bool collected, std::uint64_t pause_ns, std::uint
 void Profiler::note_full_collection() {
   const std::scoped_lock lock(mutex_);
   sites_.for_each([](Site& site) {
-    std::ranges::rotate(site.live_after_full, site.live_after_full.begin() + 1);
+    std::rotate(site.live_after_full.begin(), site.live_after_full.begin() + 1,
+                site.live_after_full.end());
     site.live_after_full.back() = site.live_bytes;
     ++site.full_collections;
   });
