@@ -96,8 +96,9 @@ def test_a_browser_draws_every_figure_without_an_error(report_file, tmp_path):
     text = tenure.report.page(tenure.report.load(report_file[0]))
     page.write_text(text.replace("<head>", "<head>" + _WATCH, 1))
     ran = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
-         "--window-size=400,900", "--virtual-time-budget=8000", "--dump-dom", page.as_uri()],
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         f"--user-data-dir={tmp_path}/profile", "--window-size=400,900", "--virtual-time-budget=8000",
+         "--dump-dom", page.as_uri()],
         capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr[-2000:]
     document = ran.stdout
