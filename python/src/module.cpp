@@ -46,6 +46,11 @@ void bind_enumerations(nb::module_& module) {
       .value("INCREMENTAL", GcMode::kIncremental, "The oldest generation is marked in slices.")
       .value("CONCURRENT", GcMode::kConcurrent, "A thread marks it beside the program.")
       .value("ADAPTIVE", GcMode::kAdaptive, "Whichever the measured rates favour.");
+  nb::enum_<ProfilingLevel>(module, "ProfilingLevel", nb::is_arithmetic(), "How much is watched.")
+      .value("NONE", ProfilingLevel::kNone, "Nothing, unless enable_profiling says BASIC.")
+      .value("BASIC", ProfilingLevel::kBasic, "What is counted anyway, and events.")
+      .value("DETAILED", ProfilingLevel::kDetailed, "Samples are followed to their deaths.")
+      .value("COMPREHENSIVE", ProfilingLevel::kComprehensive, "Each object is an event, too.");
   nb::enum_<ObjectType> type(module, "ObjectType", nb::is_arithmetic(), "What an object is.");
   for (std::size_t kind = 0; kind < kObjectTypes; ++kind) {
     std::string name(to_string(static_cast<ObjectType>(kind)));
@@ -68,6 +73,9 @@ void bind_configuration(nb::module_& module) {
       .def_rw("compaction_threshold", &GcConfiguration::compaction_threshold)
       .def_rw("optimize_allocation_patterns", &GcConfiguration::optimize_allocation_patterns)
       .def_rw("enable_profiling", &GcConfiguration::enable_profiling)
+      .def_rw("track_allocation_sites", &GcConfiguration::track_allocation_sites)
+      .def_rw("profiling_level", &GcConfiguration::profiling_level)
+      .def_rw("sample_interval_bytes", &GcConfiguration::sample_interval_bytes)
       .def_rw("debug_mode", &GcConfiguration::debug_mode)
       .def_rw("heap_limit_mb", &GcConfiguration::heap_limit_mb)
       .def_rw("payload_budget_mb", &GcConfiguration::payload_budget_mb)

@@ -19,13 +19,14 @@ import threading
 import weakref
 
 from . import _native
-from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, Tensor,
+from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, ProfilingLevel, Tensor,
                       WeakReference)
 
 __version__ = _native.__version__
 __all__ = ["ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration",
            "GCMode", "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
-           "PoolStats", "Pressure", "PressureCall", "ShutdownReport", "Tensor", "WeakReference", "shared_collector"]
+           "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "ShutdownReport", "Tensor",
+           "WeakReference", "shared_collector"]
 
 
 @dataclasses.dataclass
@@ -43,6 +44,9 @@ class GCConfiguration:
     compaction_threshold: float = 0.3
     optimize_allocation_patterns: bool = True
     enable_profiling: bool = False
+    track_allocation_sites: bool = False
+    profiling_level: ProfilingLevel = ProfilingLevel.NONE
+    sample_interval_bytes: int = 512 << 10
     debug_mode: bool = False
     heap_limit_mb: int = 0
     payload_budget_mb: int = 0
@@ -275,6 +279,26 @@ class GarbageCollector(_native.Collector):
         `python -m tenure.report` a page. Without `snapshot` the heap's objects are left out, and with
         them most of the time that it takes. Raises OSError where it cannot be written."""
         super().report(os.fspath(path), title, snapshot)
+
+    def write_snapshot(self, path: str | os.PathLike, format: str = "heapsnapshot") -> None:
+        """Writes the objects that live, what refers to what, and why each lives: "heapsnapshot" for
+        Chrome's DevTools, or "json". Raises OSError where it cannot be written, ValueError for another
+        format."""
+        super().snapshot(os.fspath(path), format)
+
+    def write_profile(self, path: str | os.PathLike) -> None:
+        """Writes the sites that were sampled so far as a heap profile that pprof opens. Raises ValueError
+        where nothing is watched, OSError where it cannot be written."""
+        profile = super().pprof()
+        with open(path, "wb") as file:
+            file.write(profile)
+
+    def write_events(self, path: str | os.PathLike) -> None:
+        """Writes what happened since the last time as a timeline that Perfetto and Chrome open. Raises as
+        `write_profile` does."""
+        events = super().chrome_trace()
+        with open(path, "w") as file:
+            file.write(events)
 
     def limit_client(self, name: str, memory: str, soft_bytes: int | None = None,
                      hard_bytes: int | None = None) -> None:

@@ -50,9 +50,10 @@ gc.shutdown()
 """)) == "Memory usage: 1.0 MB\n"
 
 
-def test_each_python_block_of_the_readme_runs():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
-    assert len(blocks) >= 2
+def test_each_python_block_of_the_readme_and_of_numpys_page_runs():
+    numpy = (ROOT / "docs/plugins.md").read_text().split("## NumPy", 1)[1].split("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text() + numpy, flags=re.S)
+    assert len(blocks) == 2
     for block in blocks:
         run(block)
 

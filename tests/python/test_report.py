@@ -1,4 +1,5 @@
 """Reports, as files and as pages that a browser opens."""
+import gzip
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ import unittest.mock
 import pytest
 
 import tenure.report
-from tenure import GarbageCollector, GCConfiguration, ObjectType
+from tenure import GarbageCollector, GCConfiguration, ObjectType, ProfilingLevel
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,6 +61,50 @@ def test_it_is_what_its_schema_says(report_file):
     schema = json.loads((ROOT / "docs/report.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(json.loads(report_file[0].read_text()))
+
+
+@pytest.fixture
+def watched():
+    """A collector that follows nearly each object, and notes each."""
+    gc = GarbageCollector(GCConfiguration(
+        device="sim:64MiB", enable_profiling=True, profiling_level=ProfilingLevel.COMPREHENSIVE,
+        track_allocation_sites=True, sample_interval_bytes=1))
+    yield gc
+    gc.shutdown()
+
+
+def test_both_forms_of_a_snapshot_say_the_same(watched, tmp_path):
+    cache = watched.allocate(ObjectType.STRUCT, 64, references=2)
+    cache.set_reference(0, watched.tensor([1 << 16], memory="device"))
+    cache.set_reference(1, watched.allocate(ObjectType.ARRAY, 100, references=3))
+    files = [tmp_path / "it.heapsnapshot", tmp_path / "it.json"]
+    for file, form in zip(files, ("heapsnapshot", "json")):
+        watched.write_snapshot(file, form)
+    check = ROOT / "tests/tools/heap_snapshot_check.py"
+    ran = subprocess.run([sys.executable, "-B", check, *files, ROOT / "docs/heap_snapshot.schema.json"],
+                         capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
+    assert json.loads(files[1].read_text())["total"]["device"] == 4 << 16
+    with pytest.raises(ValueError, match="heapsnapshot and json"):
+        watched.write_snapshot(files[0], "yaml")
+    with pytest.raises(OSError, match="missing"):
+        watched.write_snapshot(tmp_path / "missing" / "it.json", "json")
+
+
+def test_a_profile_and_events_are_written_of_what_was_watched(watched, gc, tmp_path):
+    kept = [watched.allocate(ObjectType.VECTOR, 200) for _ in range(500)]
+    watched.force_full_collection()
+    watched.write_profile(tmp_path / "heap.pb.gz")
+    profile = gzip.decompress((tmp_path / "heap.pb.gz").read_bytes())
+    assert b"inuse_space" in profile and b"vector" in profile.lower()
+    watched.write_events(tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert "collection" in {event["name"] for event in events}
+    allocated = sum(event["args"]["bytes_per_ms"] for event in events if event["name"].endswith("allocates"))
+    assert allocated >= len(kept) * 200
+    with pytest.raises(ValueError):
+        gc.write_profile(tmp_path / "none.pb.gz")  # nothing is watched there
+    assert not (tmp_path / "none.pb.gz").exists()
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):
