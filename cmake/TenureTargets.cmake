@@ -84,6 +84,9 @@ function(tenure_test source)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
   tenure_quick_to_compile(${name}_test)
+  if("OpenMP::OpenMP_CXX" IN_LIST arg_USES)  # another language, to a compiled header
+    set_target_properties(${name}_test PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+  endif()
   gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300 RUN_SERIAL "${arg_SERIAL}")
   if("gpu" IN_LIST arg_LABELS)
