@@ -109,6 +109,20 @@ TEST_F(Decisions, SayWhatTheyWereMadeOf) {
   EXPECT_NE(nursery->reason.find("1.000 ms"), std::string::npos) << nursery->reason;
 }
 
+TEST_F(Decisions, GiveTheOldestGenerationRoomByWhatLivesThere) {
+  const Local<Node> list = make_list(400'000);  // of 9 MiB; the first limit is 4
+  collect_full();
+  const std::vector<Decision> all = decisions(runtime);
+  const auto limit = std::ranges::find(all, Adapted::kOldLimit, &Decision::parameter);
+  ASSERT_NE(limit, all.end());
+  EXPECT_GT(limit->after, limit->before);
+  const auto last =
+      std::ranges::find(all.rbegin(), all.rend(), Adapted::kOldLimit, &Decision::parameter);
+  const auto now = static_cast<double>(runtime.statistics().old_limit.count());
+  EXPECT_NEAR(last->after / now, 1, 0.12) << "a tenth is worth telling";
+  EXPECT_NE(limit->reason.find(" live, marking took "), std::string::npos) << limit->reason;
+}
+
 TEST_F(Decisions, EndWhereTheLoadIsSteady) {
   load(60, 0);
   const std::uint64_t settled = collections();
@@ -134,11 +148,13 @@ class ByHand : public Decisions {
 };
 
 TEST_F(ByHand, NoneIsTaken) {
+  const Local<Node> kept = make_list(400'000);
   for (int k = 0; k < 20; ++k) {
     const Local<Node> list = make_list(5000);
     collect_young();
   }
   collect_full();
+  EXPECT_GT(runtime.statistics().old_limit, 4_MiB);
   EXPECT_TRUE(decisions(runtime).empty());
 }
 

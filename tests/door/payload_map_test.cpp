@@ -112,6 +112,19 @@ TEST_F(PayloadMapTest, ShowsTheHoleThatAReturnLeaves) {
   expect_agreement(now);
 }
 
+TEST_F(PayloadMapTest, HasARunOnEitherSideOfWhatWentBack) {
+  const PayloadLease below = lease(8_MiB);
+  PayloadLease middle = lease(8_MiB);
+  const PayloadLease above = lease(8_MiB);
+  middle.release();
+  ASSERT_GE(runtime.trim(), 8_MiB);
+  const std::vector<PayloadMap> now = maps();
+  EXPECT_EQ(now[0].runs.size(), 2u);
+  expect_agreement(now);
+  EXPECT_EQ(at(now, below.data()).state, PlaceState::kLeased);
+  EXPECT_EQ(at(now, above.data()).state, PlaceState::kLeased);
+}
+
 TEST_F(PayloadMapTest, AgreesThroughARandomRun) {
   std::mt19937 random(11);
   SCOPED_TRACE("seed 11");
