@@ -135,13 +135,13 @@ def _memory_over_time(report):
     traces = []
     if profile and profile["timeline"]:
         begin = profile["since_ns"] / 1e9
-        live, times, levels = 0.0, [], []
+        live, times, levels = 0.0, [0.0], [0.0]
         for row in profile["timeline"]:
             live += row["allocated"] - row["freed"]
             times.append(min(row["second"] + 1, profile["taken_ns"] / 1e9) - begin)
             levels.append(max(live, 0.0))
         traces.append({"type": "scatter", "mode": "lines", "name": "live, from samples", "x": times,
-                       "y": levels, "line": {"color": _COLOURS[0], "shape": "hv"}, "fill": "tozeroy"})
+                       "y": levels, "line": {"color": _COLOURS[0]}, "fill": "tozeroy"})
     by_memory = collections.defaultdict(lambda: ([], []))
     for event in report.get("events", []):
         if event["kind"] == "reserved":
