@@ -1,6 +1,5 @@
 // What lives, what holds it, and why.
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "core/report/parts.hpp"
@@ -22,16 +21,15 @@ void put_held(std::string_view name, const HeldBytes& held, JsonRows& out) {
   });
 }
 
-// Objects that retain most, without those that one of them retains nearly all of: a list's second node
-// says nothing that its first does not.
+// Objects that retain most, without those that make up at least half of what their dominator retains: a
+// list's second node says nothing that its first does not.
 std::vector<std::uint32_t> largest_holders(const HeapSnapshot& snapshot, const Retention& retention,
                                            std::uint32_t most) {
-  constexpr std::uint64_t kNearlyAll = 2;  // as much as one of so many parts
   std::vector<std::uint32_t> told;
   for (std::uint32_t object = 0; object < snapshot.objects.size(); ++object) {
     const std::uint32_t above = retention.dominator[object];
     const std::uint64_t own = retention.retained[object].total().count();
-    if (above == kNoObject || own < retention.retained[above].total().count() / kNearlyAll) {
+    if (above == kNoObject || own < retention.retained[above].total().count() / 2) {
       told.push_back(object);
     }
   }

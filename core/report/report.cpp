@@ -19,7 +19,12 @@ Result<void> write_report(Runtime& runtime, const std::string& path, const Repor
   if (!runtime.is_open()) {
     return Error{ErrorCode::kClosed, "the runtime was closed; there is nothing to report of it"};
   }
-  // First what sees least of the others' work.
+  // First of all, so that no events are taken for a file that cannot be.
+  Result<TextFile> file = TextFile::create(path);
+  if (!file) {
+    return file.failure();
+  }
+  // Then what sees least of the others' work.
   const Result<std::vector<PayloadMap>> maps = take_payload_maps(runtime);
   if (!maps) {
     return maps.failure();
@@ -49,10 +54,6 @@ Result<void> write_report(Runtime& runtime, const std::string& path, const Repor
     snapshot = *std::move(taken);
   }
 
-  Result<TextFile> file = TextFile::create(path);
-  if (!file) {
-    return file.failure();
-  }
   JsonRows out(*file);
   out.object([&] {
     out.put("format", "tenure report");

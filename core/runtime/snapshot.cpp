@@ -12,6 +12,7 @@
 #include "core/observe/heap_graph.hpp"
 #include "core/observe/heap_image.hpp"
 #include "core/payload/block.hpp"
+#include "core/payload/guard.hpp"
 #include "core/payload/pool_core.hpp"
 #include "core/runtime/away_if_running.hpp"
 #include "core/runtime/state.hpp"
@@ -67,6 +68,11 @@ class Room {
   Bytes size_;
 };
 
+// What its owner asked for, without the redzones of a checked runtime.
+Bytes asked_for(const PayloadBlock& block) {
+  return block.core->guard == nullptr ? Bytes{block.asked} : PayloadGuard::asked_for(block);
+}
+
 HeapPlaces places_of(Heap& heap) {
   HeapPlaces places;
   heap.young().for_each_region([&](std::uint32_t region) { places.bumped.push_back(region); });
@@ -95,8 +101,7 @@ HeapNotes notes_of(Heap& heap) {
   for (std::uint32_t generation = 0; generation <= heap.oldest(); ++generation) {
     for (const ObjectIndex owner : heap.owners().in(generation)) {
       if (const PayloadBlock* const block = payload_of(owner).block; block != nullptr) {
-        notes.payloads.push_back(
-            {owner, block->core->kind, block->own_site(), Bytes{block->asked}});
+        notes.payloads.push_back({owner, block->core->kind, block->own_site(), asked_for(*block)});
       }
     }
   }

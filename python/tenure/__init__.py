@@ -172,6 +172,19 @@ class ShutdownReport:
     finalizers_run: int
 
 
+def _replace(path, make):
+    """Writes what `make` gives, which is called once the file can be written: whole, or not at all."""
+    part = f"{os.fspath(path)}.part{os.getpid()}"
+    try:
+        with open(part, "wb") as file:
+            file.write(make())
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
+
+
 class GarbageCollector(_native.Collector):
     """One heap and its pools."""
 
@@ -289,16 +302,13 @@ class GarbageCollector(_native.Collector):
     def write_profile(self, path: str | os.PathLike) -> None:
         """Writes the sites that were sampled so far as a heap profile that pprof opens. Raises ValueError
         where nothing is watched, OSError where it cannot be written."""
-        profile = super().pprof()
-        with open(path, "wb") as file:
-            file.write(profile)
+        _replace(path, super().pprof)
 
     def write_events(self, path: str | os.PathLike) -> None:
         """Writes what happened since the last time as a timeline that Perfetto and Chrome open. Raises as
         `write_profile` does."""
-        events = super().chrome_trace()
-        with open(path, "w") as file:
-            file.write(events)
+        trace = super().chrome_trace
+        _replace(path, lambda: trace().encode())
 
     def limit_client(self, name: str, memory: str, soft_bytes: int | None = None,
                      hard_bytes: int | None = None) -> None:

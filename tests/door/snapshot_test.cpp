@@ -248,6 +248,19 @@ TEST_F(SnapshotTest, CountsPayloadsWithTheirOwners) {
   EXPECT_EQ(describe_edge(snapshot, number_of(snapshot, view.index()), 0), "Tensor.base");
 }
 
+TEST(CheckedSnapshot, CountsPayloadsWithoutTheirRedzones) {
+  Config config = small_config();
+  config.check = Check::kPayload;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+  Mutator mutator(runtime);
+  const Handle<Tensor> tensor(value_or_throw(make_tensor(mutator, {750})));
+
+  const HeapSnapshot snapshot = value_or_throw(take_snapshot(runtime));
+
+  ASSERT_EQ(snapshot.payloads.size(), 1u);
+  EXPECT_EQ(snapshot.payloads[0].size, 3000_B);
+}
+
 TEST_F(SnapshotTest, CopiesNoDataOfLargeObjects) {
   const Local<Leaf> big = make_with_tail<Leaf>(*mutator, 8_MiB);
   std::vector<Handle<Leaf>> middling;

@@ -104,7 +104,17 @@ def test_a_profile_and_events_are_written_of_what_was_watched(watched, gc, tmp_p
     assert allocated >= len(kept) * 200
     with pytest.raises(ValueError):
         gc.write_profile(tmp_path / "none.pb.gz")  # nothing is watched there
-    assert not (tmp_path / "none.pb.gz").exists()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["heap.pb.gz", "trace.json"]
+
+
+def test_events_are_not_lost_to_a_file_that_cannot_be(watched, tmp_path):
+    watched.force_full_collection()
+    for write in (watched.write_events, watched.write_report):
+        with pytest.raises(OSError, match="missing"):
+            write(tmp_path / "missing" / "file")
+    watched.write_report(tmp_path / "report.json")
+    kinds = [event["kind"] for event in tenure.report.load(tmp_path / "report.json")["events"]]
+    assert kinds.count("collection") == 1
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):
