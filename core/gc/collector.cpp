@@ -1,9 +1,11 @@
 #include "core/gc/collector.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/backend/platform.hpp"
 #include "core/gc/evacuation.hpp"
+#include "core/gc/held_regions.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
 #include "core/model/mark_law.hpp"
@@ -39,6 +41,22 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .finalizers_queued = stats.afterlife.finalizers_queued};
 }
 
+void note_afterlife(const AfterlifeReport& done, CollectionReport& report) {
+  report.weak_cleared += done.weak_cleared;
+  report.map_entries_dropped += done.map_entries_dropped;
+  report.finalizers_queued += done.finalizers_queued;
+}
+
+void note_emptied(const EvacuationStats& stats, CollectionReport& report) {
+  report.objects_held -= std::min(report.objects_held, stats.objects_promoted);
+  report.objects_promoted += stats.objects_promoted;
+  report.bytes_promoted += stats.bytes_promoted;
+  report.cards_scanned += stats.cards_scanned;
+  report.payloads_retired += stats.retired.payloads;
+  report.payload_bytes_retired += stats.retired.bytes;
+  note_afterlife(stats.afterlife, report);
+}
+
 void note_asked(const RootsAsked& asked, CollectionReport& report) {
   report.root_callback_failures = asked.failures;
   report.root_callback_failure = asked.failure;
@@ -49,12 +67,6 @@ void note_compacted(const CompactionStats& stats, CollectionReport& report) {
   report.objects_compacted = stats.objects_moved;
   report.bytes_compacted = stats.bytes_moved;
   report.blocks_emptied = stats.blocks_emptied;
-}
-
-void note_afterlife(const AfterlifeReport& done, CollectionReport& report) {
-  report.weak_cleared += done.weak_cleared;
-  report.map_entries_dropped += done.map_entries_dropped;
-  report.finalizers_queued += done.finalizers_queued;
 }
 
 // What the afterlife asks of a marking.
@@ -139,6 +151,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
 
   settle(report);
   heap_.settle_cells();
+  note_emptied(empty_held_regions(heap_, team_), report);
   note_compacted(compact(heap_, team_, how), report);
   report.bytes_freed = freed_between(before, heap_.used());
   return report;

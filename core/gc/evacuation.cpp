@@ -54,6 +54,21 @@ class Evacuation {
 
   EvacuationStats run() {
     heap_.young().condemn(last_);
+    return move();
+  }
+
+  EvacuationStats run(std::span<const std::uint32_t> held) {
+    heap_.young().condemn_held(held);
+    heap_.young().for_each_region([this](std::uint32_t region) {
+      if ((heap_.cage().regions()[region].flags & RegionRow::kCondemned) == 0) {
+        visit_region(region);
+      }
+    });
+    return move();
+  }
+
+ private:
+  EvacuationStats move() {
     look_at_cards();
     heap_.roots().for_each([this](ObjectIndex& root) { first_.visit<Alone>(root); });
     const Reach reach(*this);
@@ -67,14 +82,11 @@ class Evacuation {
     return stats_;
   }
 
- private:
   // What the afterlife asks of a copying collection.
   class Reach {
    public:
     explicit Reach(Evacuation& evacuation) : evacuation_(evacuation) {}
-    [[nodiscard]] bool covers(ObjectIndex object) const {
-      return (evacuation_.heap_.row(object).flags & RegionRow::kCondemned) != 0;
-    }
+    [[nodiscard]] bool covers(ObjectIndex object) const { return evacuation_.covers(object); }
     [[nodiscard]] bool reached(ObjectIndex& object) const { return survives(object); }
     void keep(ObjectIndex& object) { evacuation_.first_.visit<Alone>(object); }
     bool read() {
@@ -85,6 +97,19 @@ class Evacuation {
    private:
     Evacuation& evacuation_;
   };
+
+  void visit_region(std::uint32_t region) {
+    const std::uint32_t first = first_granule_of_region(region);
+    const std::uint32_t top = first + heap_.cage().regions()[region].top;
+    for (std::uint32_t at = first; at < top; at += detail::header_of(object_on(at)).size) {
+      const ObjectHeader header = detail::header_of(object_on(at));
+      const TypeRow& type = plan_.types[static_cast<std::uint32_t>(header.type())];
+      ObjectIndex* const slots = slots_of(object_on(at));
+      for (std::uint32_t k = 0; k < reference_count(type, header.size); ++k) {
+        first_.visit<Alone>(slots[k]);
+      }
+    }
+  }
 
   // How far ahead of a card being visited the targets of another are fetched; and of one being looked
   // at, the memory of another, which is eight lines.
@@ -175,14 +200,18 @@ class Evacuation {
     // Why from above: an owner that goes up must not be looked at again.
     for (std::uint32_t generation = last_ + 1; generation-- > 0;) {
       const Retired part = heap_.owners().settle(
-          generation, [](ObjectIndex& owner) { return survives(owner); },
+          generation, [this](ObjectIndex& owner) { return !covers(owner) || survives(owner); },
           [this](ObjectIndex owner) { return heap_.generation_of(owner); });
       stats_.retired.payloads += part.payloads;
       stats_.retired.bytes += part.bytes;
       heap_.samples().settle(
-          generation, [](ObjectIndex& object) { return survives(object); },
+          generation, [this](ObjectIndex& object) { return !covers(object) || survives(object); },
           [this](ObjectIndex object) { return heap_.generation_of(object); });
     }
+  }
+
+  [[nodiscard]] bool covers(ObjectIndex object) const {
+    return (heap_.row(object).flags & RegionRow::kCondemned) != 0;
   }
 
   // Whether a condemned object lives; rewritten if it moved.
@@ -238,6 +267,11 @@ class Evacuation {
 EvacuationStats evacuate(Heap& heap, std::uint32_t last, Promotion promotion, Team& team,
                          Bytes alone) {
   return Evacuation(heap, last, promotion, team, alone).run();
+}
+
+EvacuationStats evacuate_held(Heap& heap, std::span<const std::uint32_t> regions, Team& team) {
+  return Evacuation(heap, heap.oldest() - 1, Promotion::kAllToOldest, team, kMovedAlone)
+      .run(regions);
 }
 
 }  // namespace tenure

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/base/team.hpp"
@@ -51,5 +52,12 @@ inline constexpr Bytes kMovedAlone{512u << 10};
 /// source   generation scavenging (ACM SIGPLAN Notices 19.5, 1984)
 EvacuationStats evacuate(Heap& heap, std::uint32_t last, Promotion promotion, Team& team,
                          Bytes alone = kMovedAlone);
+
+/// Moves every live object of these regions, which are held back, into the oldest generation, and
+/// empties them. All that lies in other regions counts as live.
+///
+/// cost     O(bytes of all young regions in use + remembered cards)
+/// errors, threads  as `evacuate`
+EvacuationStats evacuate_held(Heap& heap, std::span<const std::uint32_t> regions, Team& team);
 
 }  // namespace tenure

@@ -104,6 +104,7 @@ class Heap {
   [[nodiscard]] SampledObjects& samples() { return samples_; }
   [[nodiscard]] Afterlife& afterlife() { return afterlife_; }
   [[nodiscard]] Cage& cage() { return source_.cage(); }
+  [[nodiscard]] RegionSource& source() { return source_; }
 
   /// Room in the oldest generation for a copy, or none; and back, unused. The cache's owner; takes
   /// a lock for a fresh block and for a large object.

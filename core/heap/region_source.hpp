@@ -1,6 +1,6 @@
 // Where a heap's spaces get their regions: the cage, within the heap's limit.
 //
-// Invariant: regions taken and not given back never pass the limit.
+// Invariant: regions taken and not given back never pass the limit, but in a stop by those lent.
 #pragma once
 
 #include <atomic>
@@ -41,7 +41,7 @@ class RegionSource {
   [[nodiscard]] bool count_in(std::uint32_t count) {
     std::uint32_t used = used_.load(std::memory_order_relaxed);
     do {
-      if (count > limit_ - used) {
+      if (std::uint64_t{used} + count > std::uint64_t{limit_} + lent_) {
         return false;
       }
       // Why relaxed: the count guards no data, the cage's lock does.
@@ -49,6 +49,10 @@ class RegionSource {
     return true;
   }
   void count_out(std::uint32_t count) { used_.fetch_sub(count, std::memory_order_relaxed); }
+
+  /// Lets the limit be passed by so many regions, until another number is said. In a stop that gives
+  /// as many back before it ends.
+  void lend(std::uint32_t count) { lent_ = count; }
 
   [[nodiscard]] std::uint32_t used() const { return used_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint32_t limit() const { return limit_; }
@@ -59,6 +63,7 @@ class RegionSource {
   Cage& cage_;
   HeapId heap_;
   std::uint32_t limit_;
+  std::uint32_t lent_ = 0;  // written in stops
   std::atomic<std::uint32_t> used_{0};
 };
 

@@ -127,6 +127,18 @@ void Young::condemn(std::uint32_t last) {
   }
 }
 
+void Young::condemn_held(std::span<const std::uint32_t> regions) {
+  condemned_.assign(regions.begin(), regions.end());
+  for (const std::uint32_t region : condemned_) {
+    row(region).flags = RegionRow::kCondemned;
+  }
+  for (std::vector<std::uint32_t>& held : survivors_) {
+    std::erase_if(held, [this](std::uint32_t region) {
+      return (row(region).flags & RegionRow::kCondemned) != 0;
+    });
+  }
+}
+
 bool Young::refill(SurvivorRoom& room, std::uint32_t generation, std::uint32_t granules) {
   const std::scoped_lock lock(mutex_);
   publish_top(room);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/heap/region_source.hpp"
@@ -78,6 +79,9 @@ class Young {
 
   /// Marks the regions of generations 0 to `last` condemned.
   void condemn(std::uint32_t last);
+
+  /// Marks these regions condemned, and no others: each is held back.
+  void condemn_held(std::span<const std::uint32_t> regions);
 
   /// Room for a survivor in `generation`, or none: the object stays where it is. The room's owner;
   /// takes a lock for a fresh region.

@@ -1,0 +1,108 @@
+// A heap that is full to its limit when it is collected: nothing finds room to be copied to, and every
+// region of the young generations keeps the few objects of its own that live.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+#include "tenure/pinned.hpp"
+#include "tests/support/runtime_fixture.hpp"
+
+namespace tenure::testing {
+namespace {
+
+class FullHeap : public RuntimeTest {
+ protected:
+  static constexpr std::uint32_t kNodes = 100'000;
+  static constexpr std::uint32_t kStep = 20'000;   // nodes that fit the nursery
+  static constexpr std::uint32_t kBlock = 60'000;  // references of an array that fills a region
+  static constexpr std::uint32_t kBlocks = 64;
+
+  static Config small_and_by_hand() {
+    Config config = small_config();
+    config.mode = Mode::kManual;
+    config.heap_limit = 16_MiB;
+    config.promotion_age = 15;  // survivors stay young
+    return config;
+  }
+
+  FullHeap() : RuntimeTest(small_and_by_hand()) {
+    for (std::uint32_t k = 0; k < kNodes; ++k) {
+      (*nodes_)[k] = make_node(k);
+      if (k % kStep == kStep - 1) {
+        (void)collect_young();
+      }
+    }
+    // Then the rest of it.
+    try {
+      for (std::uint32_t k = 0; k < kBlocks; ++k) {
+        (*blocks_)[k] = make_array<Node>(*mutator, kBlock);
+      }
+      ADD_FAILURE() << "the heap has no limit";
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.code(), ErrorCode::kOutOfMemory);
+    }
+  }
+
+  void keep_every(std::uint32_t nth) {
+    for (std::uint32_t k = 0; k < kNodes; ++k) {
+      if (k % nth != 0) {
+        (*nodes_)[k] = nullptr;
+      }
+    }
+  }
+  // How many of every nth node are there, with their values.
+  std::uint32_t sound(std::uint32_t nth) {
+    std::uint32_t found = 0;
+    for (std::uint32_t k = 0; k < kNodes; k += nth) {
+      found += (*nodes_)[k] != nullptr && (*nodes_)[k]->value == k ? 1 : 0;
+    }
+    return found;
+  }
+  std::uint64_t free_bytes() {
+    const Statistics now = runtime.statistics();
+    return now.heap_limit.count() - now.heap_committed.count();
+  }
+
+  Local<RefArray<Node>> nodes_ = make_array<Node>(*mutator, kNodes);
+  Local<RefArray<RefArray<Node>>> blocks_ = make_array<RefArray<Node>>(*mutator, kBlocks);
+};
+
+TEST_F(FullHeap, EmptiesRegionsThatHoldLittle) {
+  ASSERT_LT(free_bytes(), (256_KiB).count());
+  keep_every(10);
+
+  const CollectionReport report = collect_full();
+
+  EXPECT_EQ(report.objects_held, 0u);
+  EXPECT_EQ(objects_in(0) + objects_in(1), 0u);
+  EXPECT_EQ(sound(10), kNodes / 10);
+  EXPECT_GT(free_bytes(), (1536_KiB).count());  // of the 2.3 MiB that nodes took
+  for (std::uint32_t k = 0; k < 6; ++k) {
+    (void)make_array<Node>(*mutator, kBlock);
+  }
+}
+
+TEST_F(FullHeap, KeepsToItsLimitWhereNothingIsToBeWon) {
+  for (int k = 0; k < 3; ++k) {
+    const CollectionReport report = collect_full();
+    EXPECT_GT(report.objects_held, kNodes / 2);
+    EXPECT_LE(runtime.statistics().heap_committed, runtime.statistics().heap_limit);
+  }
+  EXPECT_EQ(sound(1), kNodes);
+}
+
+TEST_F(FullHeap, LeavesPinnedObjectsWhereTheyAre) {
+  keep_every(10);
+  const Local<Node> node(*mutator, (*nodes_)[0]);
+  const Node* const place = node.get();
+  const Pinned<Node> pin(node);
+
+  (void)collect_full();
+
+  EXPECT_EQ(node.get(), place);
+  EXPECT_EQ(sound(10), kNodes / 10);
+  EXPECT_GT(free_bytes(), (1_MiB).count());
+}
+
+}  // namespace
+}  // namespace tenure::testing
