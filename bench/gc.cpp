@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -106,9 +107,7 @@ class Programs {
     };
     std::vector<Rival> rivals{{"mimalloc", program.over_mimalloc, of_heap(mimalloc)},
                               {"malloc", {}, of_heap(plain)}};
-    if (bdwgc_) {
-      rivals.push_back({bdwgc_->described, program.over_bdwgc, of_heap(bdwgc_->heap)});
-    }
+    add_bdwgc(program, rivals, of_heap);
     for (const char* collector : {"Serial", "Parallel", "G1"}) {
       add_java(program, sum, collector, rivals);
     }
@@ -122,6 +121,21 @@ class Programs {
   static constexpr Bytes kLimit{64u << 20};
 
  private:
+  // Where it needs more than the limit it is no rival.
+  template <class OfHeap>
+  void add_bdwgc(const Program& program, std::vector<Rival>& rivals, OfHeap of_heap) {
+    if (!bdwgc_) {
+      return;
+    }
+    try {
+      (void)run_plain(bdwgc_->heap, program.program, sizes_);
+    } catch (const std::bad_alloc&) {
+      session_.note(program.name + ": " + bdwgc_->described + " finds no room in " +
+                    to_string(program.limit));
+      return;
+    }
+    rivals.push_back({bdwgc_->described, program.over_bdwgc, of_heap(bdwgc_->heap)});
+  }
   void add_java(const Program& program, std::uint64_t sum, const std::string& collector,
                 std::vector<Rival>& rivals) {
     if (!java_) {

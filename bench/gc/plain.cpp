@@ -43,7 +43,7 @@ class Programs {
     drop_tree(bottom_up(sizes_.stretch));
     Node* const long_lived = make<Node>(nullptr, nullptr, 0, 0);
     populate(sizes_.long_lived, long_lived);
-    auto* const array = static_cast<double*>(heap_.allocate_leaf(kArray * sizeof(double)));
+    auto* const array = static_cast<double*>(there(heap_.allocate_leaf(kArray * sizeof(double))));
     for (std::uint32_t k = 0; k < kArray; ++k) {
       array[k] = 1.0 / (k + 1);
     }
@@ -87,7 +87,7 @@ class Programs {
 
   std::uint64_t cache() {
     const std::uint32_t keys = sizes_.entries + sizes_.entries / 9;  // nine of ten are there
-    auto** const table = static_cast<Entry**>(heap_.allocate(keys * sizeof(Entry*)));
+    auto** const table = static_cast<Entry**>(there(heap_.allocate(keys * sizeof(Entry*))));
     for (std::uint32_t key = 0; key < keys; ++key) {
       table[key] = nullptr;
     }
@@ -108,7 +108,7 @@ class Programs {
     std::uint64_t sum = 0;
     for (std::uint32_t k = 0; k < sizes_.requests; ++k) {
       const std::uint32_t key = random.below(keys);
-      auto* const value = ::new (heap_.allocate_leaf(sizeof(Value))) Value{k};
+      auto* const value = ::new (there(heap_.allocate_leaf(sizeof(Value)))) Value{k};
       if (Entry* const entry = table[key]; entry != nullptr) {
         sum += static_cast<std::uint64_t>(entry->value->number);
         drop(std::exchange(entry->value, value));
@@ -139,7 +139,7 @@ class Programs {
   }
 
   std::uint64_t list() {
-    auto** const nodes = static_cast<Link**>(heap_.allocate(sizes_.list * sizeof(Link*)));
+    auto** const nodes = static_cast<Link**>(there(heap_.allocate(sizes_.list * sizeof(Link*))));
     for (std::uint32_t k = 0; k < sizes_.list; ++k) {
       nodes[k] = make<Link>(nullptr, k);
     }
@@ -163,7 +163,8 @@ class Programs {
   }
 
   std::uint64_t graph() {
-    auto** const vertices = static_cast<Vertex**>(heap_.allocate(sizes_.graph * sizeof(Vertex*)));
+    auto** const vertices =
+        static_cast<Vertex**>(there(heap_.allocate(sizes_.graph * sizeof(Vertex*))));
     for (std::uint32_t k = 0; k < sizes_.graph; ++k) {
       vertices[k] = make<Vertex>();
       vertices[k]->value = k;
@@ -189,7 +190,13 @@ class Programs {
  private:
   template <class T, class... Arguments>
   T* make(Arguments... arguments) {
-    return ::new (heap_.allocate(sizeof(T))) T{arguments...};
+    return ::new (there(heap_.allocate(sizeof(T)))) T{arguments...};
+  }
+  static void* there(void* block) {
+    if (block == nullptr) [[unlikely]] {
+      throw std::bad_alloc();
+    }
+    return block;
   }
   void drop(void* block) {
     if (heap_.free != nullptr) {

@@ -20,6 +20,7 @@ struct PlainHeap {
 /// Runs a program once.
 ///
 /// returns  a sum over what it made, the same for every side
+/// throws   std::bad_alloc: the heap found no room; what was made is left to it
 [[nodiscard]] std::uint64_t run_plain(const PlainHeap& heap, GcProgram program,
                                       const GcSizes& sizes);
 

@@ -7,14 +7,13 @@ namespace tenure::bench {
 
 namespace {
 
-// What is under way, on a terminal; it is gone when it is done.
+// What is under way. On a terminal it is gone when it is done; elsewhere it is a line a case, for some
+// take minutes.
 class StatusLine {
  public:
   explicit StatusLine(const std::string& text)
       : width_(isatty(STDERR_FILENO) == 1 ? text.size() : 0) {
-    if (width_ > 0) {
-      fmt::print(stderr, "{}", text);
-    }
+    fmt::print(stderr, "{}{}", text, width_ > 0 ? "" : "\n");
   }
   StatusLine(const StatusLine&) = delete;
   StatusLine& operator=(const StatusLine&) = delete;
