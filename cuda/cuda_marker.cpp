@@ -4,19 +4,13 @@
 #include <chrono>
 #include <utility>
 
-#include "core/base/bitmap.hpp"
 #include "core/model/mark_law.hpp"
 #include "cuda/done.hpp"
+#include "cuda/marks_from_start.hpp"
 
 namespace tenure {
 
 namespace {
-
-constexpr std::uint64_t kMarksPerRegion = kGranulesPerRegion / kGranulesPerMark;
-// Levels between looks at the counters, where the grid cannot wait for itself. A look costs as much as
-// some empty levels; how many there will be nobody knows, so each look waits for twice as many.
-constexpr std::uint32_t kFirstLevels = 4;
-constexpr std::uint32_t kMostLevels = 64;
 
 class Stopwatch {
  public:
@@ -30,24 +24,13 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-void clear_marks(const MarkJob& job) {
-  for (std::uint32_t region = 0; region < job.regions; ++region) {
-    const RegionRow& row = job.heap.regions[region];
-    if (row.heap == job.heap.heap && (row.flags & RegionRow::kMarking) != 0) {
-      clear_words(job.heap.marks, region * kMarksPerRegion, (region + 1) * kMarksPerRegion);
-    }
-  }
-}
-
 }  // namespace
 
 CudaMarker::CudaMarker(std::unique_ptr<Marker> host, Team& team, const CudaMarkerOptions& options)
-    : host_(std::move(host)), team_(team), options_(options) {}
+    : CudaMarker(std::move(host), std::make_shared<MarkingDevice>(team, options)) {}
 
-CudaMarker::~CudaMarker() {
-  const OnDevice current(options_.device);
-  mirror_.reset();
-}
+CudaMarker::CudaMarker(std::unique_ptr<Marker> host, std::shared_ptr<MarkingDevice> device)
+    : host_(std::move(host)), device_(std::move(device)) {}
 
 void CudaMarker::begin(const MarkJob& job) {
   job_ = job;
@@ -57,11 +40,11 @@ void CudaMarker::begin(const MarkJob& job) {
   stats_ = {};
   on_device_.emplace();
   fallback_.clear();
-  if (is_lost_) {
+  if (device_->is_lost()) {
     fall_back({ErrorCode::kDeviceLost, "the device was lost in an earlier marking"});
     return;
   }
-  const OnDevice current(options_.device);
+  const OnDevice current(device_->number());
   if (Result<void> shipped = current.status() ? ship() : current.status(); !shipped) {
     fall_back(shipped.failure());
   }
@@ -73,18 +56,11 @@ Result<void> CudaMarker::ship() {
   if (job_.types == 0) {
     return Error{ErrorCode::kUnsupported, "nobody said how many types the heap's objects have"};
   }
-  if (mirror_ == nullptr) {
-    grid_ = kernels::query_mark_grid();
-    if (Result<void> asked = done(grid_.status, "query_mark_grid"); !asked) {
-      return asked;
-    }
-    Result<std::unique_ptr<Mirror>> mirror = Mirror::open(options_.device, team_);
-    if (!mirror) {
-      return mirror.failure();
-    }
-    mirror_ = *std::move(mirror);
+  if (Result<void> opened = device_->open(); !opened) {
+    return opened;
   }
-  Result<void> shipped = mirror_->update(job_);
+  device_->mirror()->forget_traffic();
+  Result<void> shipped = device_->mirror()->update(job_);
   on_device_->ship_ns = watch.ns();
   return shipped;
 }
@@ -104,7 +80,7 @@ void CudaMarker::add(std::span<const ObjectIndex> objects) {
 
 bool CudaMarker::advance(std::uint64_t budget) {
   if (on_device_ && !pending_.empty()) {
-    const OnDevice current(options_.device);
+    const OnDevice current(device_->number());
     if (Result<void> marked = current.status() ? mark_pending() : current.status(); !marked) {
       fall_back(marked.failure());
     }
@@ -114,55 +90,25 @@ bool CudaMarker::advance(std::uint64_t budget) {
 
 Result<void> CudaMarker::mark_pending() {
   const Stopwatch marking;
-  if (Result<void> sent = mirror_->send_roots(pending_); !sent) {
-    return sent;
+  if (Result<void> launched = device_->launch(pending_); !launched) {
+    return launched;
   }
-  const Result<kernels::MarkCounters> counters = run_kernels();
+  const Result<kernels::MarkCounters> counters = device_->finish();
   if (!counters) {
     return counters.failure();
   }
   on_device_->mark_ns += marking.ns();
   const Stopwatch home;
-  if (Result<void> there = mirror_->bring_bits_home(job_.heap); !there) {
+  if (Result<void> there = device_->mirror()->bring_bits_home(job_.heap); !there) {
     return there;
   }
   on_device_->home_ns += home.ns();
   on_device_->counters = *counters;
-  on_device_->traffic = mirror_->traffic();
+  on_device_->traffic = device_->mirror()->traffic();
   stats_.objects += counters->objects;
   stats_.references += counters->references;
   pending_.clear();
   return {};
-}
-
-Result<kernels::MarkCounters> CudaMarker::run_kernels() {
-  kernels::MarkLaunch launch = mirror_->launch();
-  launch.blocks = options_.blocks == 0 ? grid_.blocks : std::min(options_.blocks, grid_.blocks);
-  launch.tuning = options_.tuning;
-  const auto stream = mirror_->stream();
-  if (Result<void> begun = done(kernels::launch_mark_roots(stream, launch), "launch_mark_roots");
-      !begun) {
-    return begun.failure();
-  }
-  if (grid_.is_cooperative) {
-    if (Result<void> begun =
-            done(kernels::launch_mark_to_end(stream, launch), "launch_mark_to_end");
-        !begun) {
-      return begun.failure();
-    }
-    return mirror_->counters();
-  }
-  for (std::uint32_t levels = kFirstLevels;; levels = std::min(2 * levels, kMostLevels)) {
-    if (Result<void> begun =
-            done(kernels::launch_mark_levels(stream, launch, levels), "launch_mark_levels");
-        !begun) {
-      return begun.failure();
-    }
-    Result<kernels::MarkCounters> counters = mirror_->counters();
-    if (!counters || counters->left == 0) {
-      return counters;
-    }
-  }
 }
 
 MarkStats CudaMarker::complete() {
@@ -176,16 +122,10 @@ MarkStats CudaMarker::complete() {
   return stats;
 }
 
-bool CudaMarker::give_back_memory() {
-  const OnDevice current(options_.device);
-  return std::exchange(mirror_, nullptr) != nullptr;
-}
-
 // Why from the start: what kernels did is on a device that does not answer, and some of its bits may
 // have come home without those they lead to.
 void CudaMarker::fall_back(const Error& fault) {
-  is_lost_ |= fault.code == ErrorCode::kDeviceLost;
-  mirror_.reset();
+  device_->fail(fault);
   on_device_.reset();
   pending_.clear();
   clear_marks(job_);

@@ -15,17 +15,12 @@
 
 #include "core/base/team.hpp"
 #include "core/model/marker.hpp"
+#include "cuda/marking_device.hpp"
 #include "cuda/mirror.hpp"
 #include "kernels/launch.hpp"
 #include "tenure/result.hpp"
 
 namespace tenure {
-
-struct CudaMarkerOptions {
-  int device = 0;
-  kernels::MarkTuning tuning;
-  std::uint32_t blocks = 0;  // of a grid; 0: as many as are resident at once
-};
 
 /// What the last marking was like, on the device.
 struct DeviceMarking {
@@ -42,7 +37,8 @@ class CudaMarker final : public Marker {
   /// host     does the marking where the device cannot
   /// team     shares the host's part of copies; outlives the marker, and nobody else runs it meanwhile
   CudaMarker(std::unique_ptr<Marker> host, Team& team, const CudaMarkerOptions& options = {});
-  ~CudaMarker() override;
+  /// The same on a device that other markers of the heap use, by turns.
+  CudaMarker(std::unique_ptr<Marker> host, std::shared_ptr<MarkingDevice> device);
 
   void begin(const MarkJob& job) override;
   /// Marks all there is to mark, whatever the budget: a device is not stopped half-way.
@@ -52,7 +48,7 @@ class CudaMarker final : public Marker {
 
   [[nodiscard]] bool keeps_copy() const override { return true; }
   /// The next marking copies all of the heap again.
-  bool give_back_memory() override;
+  bool give_back_memory() override { return device_->give_back_memory(); }
 
   /// Of the marking that began last; nothing where the host does it.
   [[nodiscard]] const std::optional<DeviceMarking>& on_device() const { return on_device_; }
@@ -62,15 +58,10 @@ class CudaMarker final : public Marker {
  private:
   [[nodiscard]] Result<void> ship();
   [[nodiscard]] Result<void> mark_pending();
-  [[nodiscard]] Result<kernels::MarkCounters> run_kernels();
   void fall_back(const Error& fault);
 
   std::unique_ptr<Marker> host_;
-  Team& team_;
-  CudaMarkerOptions options_;
-  std::unique_ptr<Mirror> mirror_;
-  kernels::MarkGrid grid_;
-  bool is_lost_ = false;  // the device is beyond use, for good
+  std::shared_ptr<MarkingDevice> device_;
 
   MarkJob job_;                       // its roots are `roots_`
   std::vector<ObjectIndex> roots_;    // all that were given, for a host that has to begin anew

@@ -9,6 +9,9 @@
 // It lives from marking to marking: of a region that was copied before, only cards that were written
 // since are sent again. Leaf regions are never copied; the law reads none of their objects.
 //
+// What it lacks can be sent beside mutators, in rounds: a stop notes it, and what is written while it is
+// sent is noted by the next. A word that changes as it is read is on a card of that next round.
+//
 // Invariant: after an `update` that succeeded, and what it put on the stream is done, every word that
 // a marker may read is as it was on the host at that call. After one that failed, nothing is promised,
 // and the mirror is to be dropped.
@@ -35,6 +38,7 @@ namespace tenure {
 
 /// Bytes over the link, for one marking.
 struct MirrorTraffic {
+  Bytes beside{};  // of bulk and cards, while mutators ran
   Bytes bulk{};    // words of whole regions
   Bytes cards{};   // words of cards written since the last marking, and their numbers
   Bytes tables{};  // rows of regions, blocks and types
@@ -62,6 +66,17 @@ class Mirror {
   /// errors   kOutOfMemory, kDeviceRefused, kDeviceLost
   [[nodiscard]] Result<void> update(const MarkJob& job);
 
+  /// Takes note of what the copy lacks: regions that were never sent, cards written since. Stopped
+  /// world; what is noted is sent by `send_some`, or by the next `update`.
+  void note(const MarkJob& job);
+  /// What was noted and not sent.
+  [[nodiscard]] Bytes due() const;
+  /// Sends about 256 KiB of it, beside running mutators.
+  ///
+  /// returns  whether all is sent
+  /// errors   as `update`
+  [[nodiscard]] Result<bool> send_some();
+
   /// Sends objects for a kernel to take as roots.
   [[nodiscard]] Result<void> send_roots(std::span<const ObjectIndex> roots);
 
@@ -73,9 +88,15 @@ class Mirror {
 
   /// Writes the bits of the regions covered into the host's bitmap. The host waits for the stream.
   [[nodiscard]] Result<void> bring_bits_home(const HeapView& heap);
+  /// The same in pieces, beside running mutators: so far as `next_bits` says, which begins at 0.
+  ///
+  /// returns  whether all are home
+  [[nodiscard]] Result<bool> bring_some_bits_home(const HeapView& heap, std::uint64_t& next_bits);
 
   [[nodiscard]] cudaStream_t stream() const { return stream_; }
-  [[nodiscard]] const MirrorTraffic& traffic() const { return traffic_; }  // since `update` began
+  /// Since the `note` that began it, or the `update`.
+  [[nodiscard]] const MirrorTraffic& traffic() const { return traffic_; }
+  void forget_traffic() { traffic_ = {}; }
   /// Of the device's memory, staging left out.
   [[nodiscard]] Bytes device_bytes() const;
 
@@ -90,18 +111,50 @@ class Mirror {
   explicit Mirror(Team& team) : team_(team) {}
   [[nodiscard]] Result<void> open_parts(int device);
 
-  void survey(const MarkJob& job);
+  // Bits of a run of regions, as bytes of the bitmap.
+  struct Piece {
+    std::uint64_t offset;
+    std::uint64_t bytes;
+  };
+
+  enum class Covers : std::uint8_t { kMarked, kOld };
+  void survey(const MarkJob& job, Covers covers);
+  void note(const MarkJob& job, Covers covers);
+  [[nodiscard]] std::vector<Piece> pieces_home(std::uint64_t most) const;
+  [[nodiscard]] Result<void> send_region_beside(std::uint32_t region);
+  // Of the regions surveyed, those that are wanted, as runs.
   template <class Wanted>
-  [[nodiscard]] std::vector<Run> runs_of(Wanted wanted) const;
-  [[nodiscard]] Result<void> make_room(const MarkJob& job);
+  [[nodiscard]] std::vector<Run> runs_of(Wanted wanted) const {
+    std::vector<Run> runs;
+    const auto end = static_cast<std::uint32_t>(parts_.size());
+    for (std::uint32_t region = 0; region < end; ++region) {
+      if (!wanted(region)) {
+        continue;
+      }
+      if (!runs.empty() && runs.back().first + runs.back().count == region) {
+        ++runs.back().count;
+      } else {
+        runs.push_back({region, 1});
+      }
+    }
+    return runs;
+  }
+  [[nodiscard]] Result<void> make_room();
+  [[nodiscard]] Result<void> make_room_for_tables();
   [[nodiscard]] Result<void> send_tables(const MarkJob& job);
   [[nodiscard]] Result<void> send_regions(const HeapView& heap);
-  [[nodiscard]] Result<void> send_cards(const HeapView& heap, std::span<const std::uint32_t> cards);
-  [[nodiscard]] Result<void> send_some_cards(const HeapView& heap,
-                                             std::span<const std::uint32_t> cards);
+  [[nodiscard]] Result<void> send_cards();
+  template <class Gather>
+  [[nodiscard]] Result<void> send_some_cards(std::span<const std::uint32_t> cards, Gather gather);
+  [[nodiscard]] Result<void> send_cards_beside(std::span<const std::uint32_t> cards);
+  void gather_by_team(std::byte* to, std::span<const std::uint32_t> cards);
   [[nodiscard]] Result<void> send(std::byte* to, const void* from, std::uint64_t bytes,
                                   Bytes& counted);
   void copy_by_team(std::byte* to, const std::byte* from, std::uint64_t bytes);
+
+  [[nodiscard]] const std::byte* word_at(std::uint64_t offset) const {
+    return reinterpret_cast<const std::byte*>(original_) + offset;
+  }
 
   Team& team_;
   cudaStream_t stream_ = nullptr;
@@ -120,6 +173,10 @@ class Mirror {
   const std::uint32_t* original_ = nullptr;  // words of the heap that was copied last
   std::vector<Part> parts_;                  // [regions up to the last one covered]
   std::vector<std::uint32_t> sent_;          // a bit a region: its words were copied once
+  std::vector<std::uint32_t> due_;           // cards of regions that were sent; each once
+  std::uint32_t next_region_ = 0;            // `send_some` has sent those before it
+  std::uint32_t type_count_ = 0;                  // rows that the survey's objects use
+  bool has_room_ = false;                    // for what was surveyed
   MirrorTraffic traffic_;
 };
 

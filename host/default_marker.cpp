@@ -3,7 +3,7 @@
 
 namespace tenure {
 
-Result<std::unique_ptr<Marker>> open_device_marker(std::unique_ptr<Marker>, Team&) {
+Result<DeviceMarkers> open_device_markers(DeviceMarkers /*host*/, Team& /*team*/) {
   return Error{ErrorCode::kUnsupported,
                "marker=cuda asks for a device, and this build has no CUDA; configure it with "
                "-DTENURE_CUDA=ON, or ask for marker=host"};

@@ -62,6 +62,15 @@ void note_asked(const RootsAsked& asked, CollectionReport& report) {
   report.root_callback_failure = asked.failure;
 }
 
+void note_marked(const MarkStats& marked, CollectionReport& report) {
+  report.objects_marked = marked.objects;
+  report.marked_on_device = marked.on_device;
+  report.marker_fallback = marked.fallback;
+  report.copy_rounds = marked.rounds_beside;
+  report.copied_beside = Bytes{marked.copied_beside};
+  report.copied_in_stop = Bytes{marked.copied_in_stop};
+}
+
 void note_compacted(const CompactionStats& stats, CollectionReport& report) {
   report.fragmentation = stats.fragmentation;
   report.objects_compacted = stats.objects_moved;
@@ -144,10 +153,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
     check(checked.ok(), checked ? "" : checked.failure().message);
   }
   (void)settle_afterlife(report, *marker_, [this] { return marker_->advance(Marker::kNoBudget); });
-  const MarkStats marked = marker_->complete();
-  report.objects_marked = marked.objects;
-  report.marked_on_device = marked.on_device;
-  report.marker_fallback = marked.fallback;
+  note_marked(marker_->complete(), report);
 
   settle(report);
   heap_.settle_cells();
@@ -183,11 +189,11 @@ bool Collector::try_end_cycle(CollectionReport& report, const std::function<bool
     }
     return true;
   };
-  if (!read_all() || !settle_afterlife(report, cycle_marker_, read_all)) {
+  if (!read_all() || !settle_afterlife(report, cycle_.marker(), read_all)) {
     return false;
   }
   const Bytes before = heap_.used();
-  report.objects_marked = cycle_.end().objects;
+  note_marked(cycle_.end(), report);
   report.collected = heap_.oldest();
   report.full = true;
   settle(report);

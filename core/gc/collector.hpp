@@ -28,6 +28,10 @@ class Collector {
 
   /// Marks with another from now on, in full collections.
   void use(Marker& marker) { marker_ = &marker; }
+  /// The same in cycles; null: the host's own. None is under way.
+  void use_in_cycles(Marker* marker) {
+    cycle_.use(marker != nullptr ? *marker : static_cast<Marker&>(cycle_marker_));
+  }
 
   /// Evacuates generations 0 to `last`.
   ///

@@ -4,14 +4,18 @@ namespace tenure {
 
 template <Beside kBeside>
 void SpanMarker<kBeside>::begin(const MarkJob& job) {
-  // A marking that was given up leaves spans and arrays behind.
+  abandon();
+  reader_.begin(job.heap);
+  add(job.roots);
+}
+
+template <Beside kBeside>
+void SpanMarker<kBeside>::abandon() {
   for (std::uint32_t span = queue_.pop(); span != kNoSpan; span = queue_.pop()) {
     (void)spans_.take_grey(span);
   }
   pieces_.clear();
   spans_.clear();
-  reader_.begin(job.heap);
-  add(job.roots);
 }
 
 template <Beside kBeside>

@@ -19,6 +19,7 @@ class SpanMarker final : public Marker {
   bool advance(std::uint64_t budget) override;
   void add(std::span<const ObjectIndex> objects) override { reader_.reach(objects); }
   MarkStats complete() override;
+  void abandon() override;
 
  private:
   SpanTable<kBeside> spans_;

@@ -10,12 +10,16 @@
 
 namespace tenure {
 
-/// Opens a marker that has a device do its markings.
-///
-/// host     does those that the device cannot do
-/// team     shares the host's part; outlives the marker, and nobody else runs it during a marking
+/// Markers that have one device do their markings, and keep one copy of the heap there. One of them is
+/// at it at a time.
+struct DeviceMarkers {
+  std::unique_ptr<Marker> in_stops;
+  std::unique_ptr<Marker> beside;  // of cycles: advanced while mutators run
+};
+
+/// host     markers of the host, that do what the device cannot
+/// team     shares the host's part in stops; outlives the markers, and nobody else runs it in a marking
 /// errors   kUnsupported: not in this build, or no device
-[[nodiscard]] Result<std::unique_ptr<Marker>> open_device_marker(std::unique_ptr<Marker> host,
-                                                                 Team& team);
+[[nodiscard]] Result<DeviceMarkers> open_device_markers(DeviceMarkers host, Team& team);
 
 }  // namespace tenure

@@ -33,6 +33,10 @@ struct MarkStats {
   std::uint64_t references = 0;  // slots read
   bool on_device = false;        // a device did it
   std::string fallback{};        // why a device's marker had the host do it; else empty
+  // What a marker that keeps a copy sent for it, in bytes, and in how many rounds beside mutators.
+  std::uint64_t copied_beside = 0;
+  std::uint64_t copied_in_stop = 0;
+  std::uint32_t rounds_beside = 0;
 };
 
 /// A marking, once begun, is advanced until it is done, then completed.
@@ -63,9 +67,26 @@ class Marker {
   /// Ends the marking: all that the roots reach is marked.
   virtual MarkStats complete() = 0;
 
+  /// Drops the marking under way, if there is one. Its bits mean nothing. Stopped world.
+  virtual void abandon() {}
+
+  /// Whether `advance` can but wait for a device: to ask again at once gains nothing.
+  [[nodiscard]] virtual bool is_waiting() const { return false; }
+
   /// Whether it keeps a copy of the heap from marking to marking, and wants to be told what was
   /// written.
   [[nodiscard]] virtual bool keeps_copy() const { return false; }
+
+  /// A marking beside mutators is to come. Takes note of what the copy lacks, `job.written` included,
+  /// so that `copy_some` can send it while they run. Stopped world, no marking under way.
+  ///
+  /// returns  whether that pays; else `begin` sends what is left in its stop
+  virtual bool note_for_copy(const MarkJob& /*job*/) { return false; }
+  /// Sends some of what was noted: what 100 us allow. Beside mutators; one caller at a time, who stands
+  /// still in stops.
+  ///
+  /// returns  whether all is sent
+  virtual bool copy_some() { return true; }
 
   /// Gives back what it keeps on a device between markings. Stopped world, no marking under way.
   ///

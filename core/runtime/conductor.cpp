@@ -10,7 +10,6 @@
 #include "core/gc/span_marker.hpp"
 #include "core/gc/verifier.hpp"
 #include "core/heap/object_access.hpp"
-#include "core/model/device_marker.hpp"
 
 namespace tenure {
 
@@ -54,24 +53,26 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
 }
 
 Result<void> Conductor::mark_on_device(MarkerChoice choice) {
-  Result<std::unique_ptr<Marker>> marker = open_device_marker(open_marker(team_), team_);
-  if (!marker) {
-    return marker.failure();
+  Result<DeviceMarkers> markers = open_device_markers(
+      {.in_stops = open_marker(team_), .beside = std::make_unique<ResumableMarker>()}, team_);
+  if (!markers) {
+    return markers.failure();
   }
-  device_marker_ = *std::move(marker);
+  device_markers_ = *std::move(markers);
   heap_.cards().written().follow();
   if (choice == MarkerChoice::kAuto) {
     choice_.emplace();
   } else {
-    collector_.use(*device_marker_);
+    collector_.use(*device_markers_.in_stops);
+    collector_.use_in_cycles(device_markers_.beside.get());
   }
   return {};
 }
 
 bool Conductor::give_back_marker_memory(MutatorState* self) {
   bool gave = false;
-  if (device_marker_ != nullptr) {
-    in_stop(self, [&] { gave = device_marker_->give_back_memory(); });
+  if (device_markers_.in_stops != nullptr) {
+    in_stop(self, [&] { gave = device_markers_.in_stops->give_back_memory(); });
   }
   return gave;
 }
@@ -81,7 +82,7 @@ CollectionReport Conductor::collect_full(const Verdict& verdict) {
     return collector_.collect_full(verdict.trigger, verdict.compact);
   }
   const MarkingSide side = choice_->choose(objects_last_);
-  collector_.use(side == MarkingSide::kDevice ? *device_marker_ : *marker_);
+  collector_.use(side == MarkingSide::kDevice ? *device_markers_.in_stops : *marker_);
   CollectionReport report = collector_.collect_full(verdict.trigger, verdict.compact);
   if (report.marker_fallback.empty()) {
     choice_->learn(side, report.objects_marked, report.marking_ns);

@@ -21,6 +21,7 @@
 #include "core/gc/pause_budget.hpp"
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
+#include "core/model/device_marker.hpp"
 #include "core/model/marker.hpp"
 #include "core/observe/decision_log.hpp"
 #include "core/runtime/background_marker.hpp"
@@ -76,8 +77,8 @@ class Conductor {
     }
   }
 
-  /// Has a device mark in full collections from now on, in all of them or where it was faster of
-  /// late. Before there is a mutator.
+  /// Has a device mark in full collections and in cycles from now on, in all of them or where it was
+  /// faster of late. Before there is a mutator.
   ///
   /// errors   kUnsupported: not in this build, or no device
   [[nodiscard]] Result<void> mark_on_device(MarkerChoice choice);
@@ -140,6 +141,8 @@ class Conductor {
   void verify_after(const CollectionReport& report);
   void learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns);
   void begin_old_collection();
+  void choose_cycle_marker();
+  void learn_cycle_marker(const CollectionReport& report);
   void learn_full(Bytes promoted, std::uint64_t work_ns);
   void learn_cycle();
   [[nodiscard]] Verdict judge();
@@ -163,8 +166,9 @@ class Conductor {
   ConductorOptions options_;
   Team team_;
   std::unique_ptr<Marker> marker_;  // of full collections; by the team where that has members
-  std::unique_ptr<Marker> device_marker_;  // the same, by a device; null where none marks
+  DeviceMarkers device_markers_;           // by a device; null where none marks
   std::optional<MarkingChoice> choice_;    // between the two, where neither was asked for
+  MarkingSide cycle_side_ = MarkingSide::kHost;  // of the last cycle, by that choice; stopped world
   std::uint64_t objects_last_ = 0;         // that the last full collection marked; stopped world
   Collector collector_;
   Trigger trigger_;           // stopped world

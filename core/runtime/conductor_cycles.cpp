@@ -1,5 +1,6 @@
 // The conductor's part in cycles: when one begins, who marks, and how much of a mutator's time it takes.
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <thread>
 
@@ -13,6 +14,8 @@ namespace {
 constexpr double kShares[] = {0.25, 0.4, 0.6, 0.95};
 // A slice shorter than this spends its time on getting there and reading the clock.
 constexpr std::uint64_t kLeastSliceNs = 20'000;
+// It looks so often whether a device is done: a marking takes it milliseconds.
+constexpr std::chrono::microseconds kBetweenLooks{50};
 // The background thread looks so often whether a stop is wanted.
 constexpr std::uint64_t kBackgroundSliceNs = 50'000;
 
@@ -31,6 +34,7 @@ Verdict Conductor::judge() {
       return verdict;
     }
     old_at_request_.store(bytes[oldest].count(), std::memory_order_relaxed);
+    choose_cycle_marker();
     driver_.request(verdict.trigger);
     if (marking_ == Marking::kBackground) {
       background_.wake(runtime_, [this](MutatorState& self) { return work_in_background(self); });
@@ -45,6 +49,27 @@ Verdict Conductor::judge() {
 Verdict Conductor::judge_young() {
   return heap_.has_nursery() ? trigger_.judge_young(used())
                              : Verdict{Verdict::kNone, CollectionTrigger::kPromotionThreshold};
+}
+
+// For whom it is, where neither host nor device was asked for.
+void Conductor::choose_cycle_marker() {
+  if (choice_) {
+    cycle_side_ = choice_->choose(objects_last_);
+    collector_.use_in_cycles(
+        cycle_side_ == MarkingSide::kDevice ? device_markers_.beside.get() : nullptr);
+  }
+}
+
+void Conductor::learn_cycle_marker(const CollectionReport& report) {
+  if (!choice_) {
+    return;
+  }
+  if (report.marker_fallback.empty()) {
+    choice_->learn(cycle_side_, report.objects_marked, driver_.worked_ns());
+  } else {
+    choice_->note_failure();
+  }
+  objects_last_ = report.objects_marked;
 }
 
 // Beyond the limit by as much as the limit: a cycle that is not done by then never will be.
@@ -83,13 +108,14 @@ void Conductor::step_cycle(CollectionReport& report, std::uint64_t stopped_ns) {
   if (!driver_.wants_stop()) {
     return;
   }
-  const bool begins = driver_.phase() == CyclePhase::kPrepared;
+  const bool is_prepared = driver_.phase() == CyclePhase::kPrepared;
   const bool ended = driver_.step_in_stop(report, stopped_ns + options_.max_pause_ns / 2);
-  if (begins) {
+  if (is_prepared && driver_.phase() == CyclePhase::kMarking) {
     allocated_at_begin_ = bytes_allocated();
     begin_old_collection();
   }
   if (ended) {
+    learn_cycle_marker(report);
     const Bytes allocated{bytes_allocated() - allocated_at_begin_};
     const std::scoped_lock lock(mutex_);
     account_.cycles.bytes_allocated += allocated;
@@ -184,6 +210,11 @@ bool Conductor::work_in_background(MutatorState& self) {
     stop_for_cycle(self);
   } else if (driver_.wants_work()) {
     driver_.work(clock_.now_ns() + kBackgroundSliceNs);
+    if (driver_.is_waiting()) {  // away, so that nobody waits for us meanwhile
+      safepoint_.leave(self);
+      std::this_thread::sleep_for(kBetweenLooks);
+      safepoint_.come_back(self);
+    }
   }
   return driver_.phase() != CyclePhase::kIdle;
 }

@@ -7,11 +7,16 @@ constexpr std::uint64_t kObjectsAtATime = 256;  // between looks at the clock; s
 
 // What work leads to.
 constexpr CyclePhase after(CyclePhase phase) {
-  return static_cast<CyclePhase>(static_cast<std::uint8_t>(phase) + 1);
+  switch (phase) {
+    case CyclePhase::kPreparing:
+    case CyclePhase::kCopying:
+      return CyclePhase::kPrepared;
+    case CyclePhase::kMarking:
+      return CyclePhase::kRead;
+    default:
+      return CyclePhase::kSettled;
+  }
 }
-static_assert(after(CyclePhase::kPreparing) == CyclePhase::kPrepared);
-static_assert(after(CyclePhase::kMarking) == CyclePhase::kRead);
-static_assert(after(CyclePhase::kSettling) == CyclePhase::kSettled);
 }  // namespace
 
 bool CycleDriver::work(std::uint64_t deadline_ns) {
@@ -44,12 +49,16 @@ void CycleDriver::work(const Lock&, std::uint64_t deadline_ns) {
   const std::uint64_t cards = collector_.cycle().cards_read();
   const std::uint64_t begun = clock_.now_ns();
   bool is_over = false;
+  bool waits = false;
   std::uint64_t at = begun;
   do {
     is_over = work_a_little(now);
+    waits = collector_.cycle().is_waiting();
     at = clock_.now_ns();
-  } while (!is_over && at < deadline_ns);
-  worked_ns_ += at - begun;
+  } while (!is_over && !waits && at < deadline_ns);
+  worked_ns_ += at - (waits_since_ns_ != 0 ? waits_since_ns_ : begun);
+  waits_since_ns_ = waits ? at : 0;
+  is_waiting_.store(waits, std::memory_order_relaxed);
   statistics_.cards_read_beside += collector_.cycle().cards_read() - cards;
   if (is_over) {  // last: whoever sees the new phase may read what was counted
     phase_.store(after(now), std::memory_order_release);
@@ -61,6 +70,8 @@ bool CycleDriver::work_a_little(CyclePhase now) {
   switch (now) {
     case CyclePhase::kPreparing:
       return heap_.prepare_marking();
+    case CyclePhase::kCopying:
+      return collector_.cycle().copy_some();
     case CyclePhase::kSettling:
       return heap_.settle_some();
     default:
@@ -89,7 +100,11 @@ bool CycleDriver::take_settled() {
 bool CycleDriver::step_in_stop(CollectionReport& report, std::uint64_t deadline_ns) {
   const Lock lock(work_);
   if (phase() == CyclePhase::kPrepared) {
-    begin();
+    if (collector_.cycle().note_for_copy()) {
+      phase_.store(CyclePhase::kCopying, std::memory_order_release);
+    } else {
+      begin();
+    }
     return false;
   }
   return phase() == CyclePhase::kRead && end(report, deadline_ns);
@@ -118,6 +133,10 @@ bool CycleDriver::end(CollectionReport& report, std::uint64_t deadline_ns) {
   statistics_.marking_ns += clock_.now_ns() - begun_ns_;
   statistics_.objects_marked += report.objects_marked;
   statistics_.cards_read += collector_.cycle().cards_read();
+  statistics_.on_device += report.marked_on_device ? 1 : 0;
+  statistics_.copy_rounds += report.copy_rounds;
+  statistics_.copied_beside += report.copied_beside;
+  statistics_.copied_in_stops += report.copied_in_stop;
   phase_.store(CyclePhase::kSettling, std::memory_order_release);
   return true;
 }
@@ -127,6 +146,8 @@ void CycleDriver::abandon() {
   if (phase() != CyclePhase::kIdle) {
     statistics_.abandoned += collector_.cycle().is_under_way() ? 1 : 0;
     collector_.cycle().abandon();
+    waits_since_ns_ = 0;
+    is_waiting_.store(false, std::memory_order_relaxed);
     phase_.store(CyclePhase::kIdle, std::memory_order_release);
   }
 }

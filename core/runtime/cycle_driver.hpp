@@ -1,5 +1,6 @@
 // A cycle's course through a running program: what it waits for, who works on it and for how long.
 //
+//                copying <-> a stop: for a marker that marks a copy, while there is much to send
 //   idle -> preparing -> prepared -> marking -> read -> settling -> settled -> idle
 //           |  running    |  a stop   |  running  |      |  running    |  a stop: known what it left
 //                                                 a stop: ended, or back to marking
@@ -25,7 +26,8 @@ namespace tenure {
 enum class CyclePhase : std::uint8_t {
   kIdle,
   kPreparing,  // blocks are swept, mark bits cleared
-  kPrepared,   // wants a stop to begin
+  kCopying,    // what a marker's copy of the heap lacks is sent
+  kPrepared,   // wants a stop to begin, or to note what that copy lacks
   kMarking,    // references are followed, cards read again
   kRead,       // knows of nothing more; wants a stop to end
   kSettling,   // ended; what died is taken out of the counts
@@ -44,8 +46,8 @@ class CycleDriver {
   }
   [[nodiscard]] bool wants_work() const {
     const CyclePhase now = phase();
-    return now == CyclePhase::kPreparing || now == CyclePhase::kMarking ||
-           now == CyclePhase::kSettling;
+    return now == CyclePhase::kPreparing || now == CyclePhase::kCopying ||
+           now == CyclePhase::kMarking || now == CyclePhase::kSettling;
   }
   /// Whether one was requested and did not end.
   [[nodiscard]] bool is_under_way() const {
@@ -61,6 +63,9 @@ class CycleDriver {
   /// done its own.
   bool work_slice(std::uint64_t deadline_ns, bool waits);
 
+  /// Whether there is nothing to do before a device is done. As of the last work.
+  [[nodiscard]] bool is_waiting() const { return is_waiting_.load(std::memory_order_relaxed); }
+
   /// Anyone, at any time; waits for a slice under way.
   [[nodiscard]] CycleStatistics statistics() const;
 
@@ -73,7 +78,7 @@ class CycleDriver {
   /// cycle left, and what came since.
   [[nodiscard]] bool take_settled();
 
-  /// What threads spent on the last cycle, or have on this one, beside stops.
+  /// What threads spent on the last cycle, or have on this one, beside stops; a device's time too.
   [[nodiscard]] std::uint64_t worked_ns() const { return worked_ns_; }
 
   /// Takes the step that waits for a stop. A young collection has just ended, in the same stop.
@@ -104,6 +109,8 @@ class CycleDriver {
   CollectionTrigger trigger_ = CollectionTrigger::kPromotionThreshold;
   std::uint64_t begun_ns_ = 0;
   std::uint64_t worked_ns_ = 0;
+  std::uint64_t waits_since_ns_ = 0;  // for a device; 0: it does not
+  std::atomic<bool> is_waiting_{false};
   std::uint32_t rounds_ = 0;    // stops that tried to end it
   CycleStatistics statistics_;  // guarded by work_
 };

@@ -76,6 +76,12 @@ struct CycleStatistics {
   std::uint64_t cards_read = 0;         // again, because something was stored there
   std::uint64_t cards_read_beside = 0;  // of these, while mutators ran
   Bytes bytes_allocated{};              // by mutators, while one was under way
+  // Of those whose references a device followed: how often and how much was copied to it while mutators
+  // ran, before they began, and what was left for the stops in which they did.
+  std::uint64_t on_device = 0;
+  std::uint64_t copy_rounds = 0;
+  Bytes copied_beside{};
+  Bytes copied_in_stops{};
   PauseHistogram slices;                // that mutators marked for, in incremental marking
 };
 
@@ -97,6 +103,9 @@ struct CollectionReport {
   std::uint64_t marking_ns = 0;        // and how long it took: the marking alone
   bool marked_on_device = false;
   std::string marker_fallback{};  // why a device's marker had the host mark; else empty
+  std::uint32_t copy_rounds = 0;  // in which a cycle's device was sent a copy beside mutators
+  Bytes copied_beside{};          // in these
+  Bytes copied_in_stop{};         // in the stop in which the cycle began
   Bytes bytes_copied{};
   Bytes bytes_promoted{};
   std::array<Bytes, kMaxGenerations> bytes_survived{};  // both, by the generation they came from
