@@ -227,7 +227,8 @@ Result<void> Mirror::make_room_for_tables() {
                     .blocks = reinterpret_cast<const BlockRow*>(blocks_.data()),
                     .marks = reinterpret_cast<std::uint32_t*>(marks_.data()),
                     .heap = heap_.view.heap},
-           .regions = static_cast<std::uint32_t>(regions)};
+           .regions = static_cast<std::uint32_t>(regions),
+           .types = type_count_};
   queue_entries_ = entries;
   return room;
 }

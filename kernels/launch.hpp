@@ -46,7 +46,8 @@ struct MarkGrid {
 /// roots.
 [[nodiscard]] LaunchStatus launch_mark_roots(StreamHandle stream, const MarkLaunch& launch);
 
-/// Marks all that the roots reach, level by level, in one cooperative launch. `left` is 0 after it.
+/// Marks all that the roots reach, level by level and with long chains contracted, in one cooperative
+/// launch. `left` is 0 after it.
 ///
 /// launch  as it was for the roots; `blocks` at most MarkGrid::blocks
 [[nodiscard]] LaunchStatus launch_mark_to_end(StreamHandle stream, const MarkLaunch& launch);

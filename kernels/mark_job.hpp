@@ -27,6 +27,7 @@ static_assert(sizeof(Count) == sizeof(std::uint64_t));
 struct DeviceHeap {
   HeapView view;
   std::uint32_t regions = 0;  // rows of view.regions that may be read; those behind count as free
+  std::uint32_t types = 0;    // rows of view.types; 0: nobody said, and chains are not contracted
 };
 
 /// What a marking left. Copied home from the start of the workspace once the launches are done.
@@ -39,7 +40,10 @@ struct MarkCounters {
   std::uint32_t big_objects = 0;       // spread over the whole grid
   std::uint32_t queue_peak = 0;        // largest number of objects that waited for one level
   std::uint32_t overflow_regions = 0;  // regions whose marked objects were read again
-  std::uint32_t left = 0;  // objects and regions that still wait; 0: the marking is done
+  std::uint32_t left = 0;          // objects and regions that still wait; 0: the marking is done
+  std::uint32_t contractions = 0;  // of chains, each of the whole heap
+  std::uint32_t contracted_rounds = 0;  // of pointer jumping, in all of them
+  std::uint32_t contracted_levels = 0;  // of `levels`, those over what contraction left
 };
 
 /// Numbers that change how fast a marking is, and nothing else.
@@ -48,14 +52,24 @@ struct MarkTuning {
   /// cuts the levels of a list by as much; in a wide frontier the other lanes wait for it.
   std::uint32_t chase_narrow = 64;
   std::uint32_t chase_wide = 4;
+  /// Chains are contracted after so many narrow levels in a row, each time after twice as many as the
+  /// time before; 0: never. By the whole grid alone.
+  std::uint32_t contract_after = 64;
+  /// And only where so many cells are unmarked: reading them all costs more than fewer are worth.
+  std::uint32_t contract_least = 100'000;
+  /// Contracted levels, which look at all of the heap, go on where one read at least one object for so
+  /// many slots of the table.
+  std::uint32_t contract_share = 4096;
 };
 
 /// Objects with more references are read by the whole grid, as one list.
 inline constexpr std::uint32_t kBigObject = 2048;
 
-/// The memory a marking works in: counters, region codes, overflow bits, big objects, two queues.
+/// The memory a marking works in: counters, region codes, overflow bits, big objects, two queues, and
+/// a table for contraction, of which the second queue is the first part.
 ///
-/// Any size of queue is correct; where it is full, an object's region is read again later.
+/// Any size of queue is correct; where it is full, an object's region is read again later. Where the
+/// table is too small for the heap, chains are not contracted.
 struct MarkWorkspace {
   static constexpr std::uint32_t kControlBytes = 256;             // MarkCounters first
   static constexpr std::uint32_t kCodeWords = kRegions / 16;      // two bits a region
@@ -68,13 +82,24 @@ struct MarkWorkspace {
   [[nodiscard]] static constexpr std::uint32_t big_entries(std::uint32_t queue_entries) {
     return std::max(queue_entries / 64, 1u);
   }
+  /// Slots of the table, one for a mark bit of a region that holds references. A queue with an entry
+  /// for 64 bytes of heap has one for each.
+  [[nodiscard]] static constexpr std::uint64_t table_slots(std::uint32_t queue_entries) {
+    return std::uint64_t{4} * queue_entries;
+  }
+  /// Regions that the table has room for, the last of them in part.
+  [[nodiscard]] static constexpr std::uint32_t table_regions(std::uint32_t queue_entries) {
+    constexpr std::uint64_t kSlotsPerRegion = kGranulesPerRegion / kGranulesPerMark;
+    return static_cast<std::uint32_t>(table_slots(queue_entries) / kSlotsPerRegion + 1);
+  }
   [[nodiscard]] static constexpr std::uint64_t bytes_for(std::uint32_t queue_entries) {
-    const std::uint64_t words = std::uint64_t{kCodeWords} + kOverflowWords +
-                                big_entries(queue_entries) + std::uint64_t{2} * queue_entries;
+    const std::uint64_t words = std::uint64_t{2} * kCodeWords + kOverflowWords +
+                                table_regions(queue_entries) + big_entries(queue_entries) +
+                                queue_entries + table_slots(queue_entries);
     return kControlBytes + words * sizeof(std::uint32_t);
   }
-  /// Entries for a queue that takes, with its twin, an eighth of the heap's copy; or all objects of
-  /// a small one.
+  /// Entries for a queue that takes a sixteenth of the heap's copy, and four with the table; or all
+  /// objects of a small one.
   ///
   /// heap_bytes  of the regions covered, leaf regions left out
   [[nodiscard]] static constexpr std::uint32_t entries_for(std::uint64_t heap_bytes) {

@@ -4,7 +4,7 @@
 
 #include <device_words.hpp>
 
-#include "kernels/mark_level.cuh"
+#include "kernels/mark_contract.cuh"
 
 namespace tenure::kernels {
 
@@ -87,9 +87,9 @@ __global__ void mark_count_roots(MarkView view) {
 }
 
 // Block 0 alone walks levels for as long as they are narrow and hold nothing big, and says in the end
-// what comes next.
+// what comes next. At most `patience` of them in a row, where chains can be contracted.
 __device__ __forceinline__ Step walk_narrow(const MarkView& view, Room& room, Step now,
-                                            Tally& tally) {
+                                            std::uint32_t patience, Tally& tally) {
   do {
     const ObjectIndex object = threadIdx.x < now.size
                                    ? entry_at(queue_of(view, now.which) + threadIdx.x)
@@ -108,7 +108,8 @@ __device__ __forceinline__ Step walk_narrow(const MarkView& view, Room& room, St
       view.control->counters.narrow_levels += 1;
     }
     now.which ^= 1;
-  } while (now.size != 0 && now.size <= kNarrow);
+    now.narrow += 1;
+  } while (now.size != 0 && now.size <= kNarrow && !is_deep(view, now, patience));
   return now;
 }
 
@@ -118,6 +119,7 @@ __device__ __forceinline__ Step read_step(const Step& announced) {
   step.which = __ldcg(&announced.which);
   step.pending = __ldcg(&announced.pending);
   step.big = __ldcg(&announced.big);
+  step.narrow = __ldcg(&announced.narrow);
   return step;
 }
 
@@ -129,17 +131,23 @@ __global__ void __launch_bounds__(kBlockThreads, 4) mark_to_end(MarkView view) {
   Tally tally;
   const bool speaks = blockIdx.x == 0 && threadIdx.x == 0;
   std::uint32_t phase = 0;
+  std::uint32_t patience = view.tuning.contract_after;
   Step now;
   now.which = __ldcg(&view.control->which);
   now.size = clamped(view, __ldcg(&view.control->size[now.which]));
   now.pending = __ldcg(&view.control->pending);
   device::grid_barrier();  // all have read what levels change
   while (now.size != 0 || now.pending != 0) {
+    if (is_deep(view, now, patience)) {
+      now = contract(view, room, now, tally);
+      patience *= 2;
+      continue;
+    }
     Step& announced = view.control->step[phase];
     phase ^= 1;
     if (now.size != 0 && now.size <= kNarrow) {
       if (blockIdx.x == 0) {
-        now = walk_narrow(view, room, now, tally);
+        now = walk_narrow(view, room, now, patience, tally);
         if (speaks) {
           announced = now;
         }

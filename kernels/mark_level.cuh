@@ -53,6 +53,12 @@ __device__ __forceinline__ bool set_aside(const MarkView& view, ObjectIndex obje
   return true;
 }
 
+// What a tile has to read of an object.
+__device__ __forceinline__ std::uint32_t left_for_tile(const MarkView& view, ObjectIndex object,
+                                                       std::uint32_t count) {
+  return count > kBigObject && set_aside(view, object, count) ? 0 : count;
+}
+
 __device__ __forceinline__ std::uint32_t inclusive_scan(std::uint32_t value) {
   const std::uint32_t lane = threadIdx.x % 32;
   for (std::uint32_t distance = 1; distance < 32; distance *= 2) {
@@ -62,18 +68,11 @@ __device__ __forceinline__ std::uint32_t inclusive_scan(std::uint32_t value) {
   return value;
 }
 
-// Lays one object a thread into the tile; null for none. Gives the number of their references.
-__device__ __forceinline__ std::uint32_t fill_tile(const MarkView& view, Tile& tile,
-                                                   ObjectIndex object) {
+// Lays one object a thread into the tile, of `count` references. Gives the number of all of them.
+__device__ __forceinline__ std::uint32_t fill_tile(Tile& tile, ObjectIndex object,
+                                                   std::uint32_t count) {
   const std::uint32_t lane = threadIdx.x % 32;
   const std::uint32_t warp = threadIdx.x / 32;
-  std::uint32_t count = 0;
-  if (object != ObjectIndex::kNull) {
-    count = reference_count(view.heap, object);
-    if (count > kBigObject && set_aside(view, object, count)) {
-      count = 0;
-    }
-  }
   std::uint32_t scan = inclusive_scan(count);
   if (lane == 31) {
     tile.warp_sums[warp] = scan;
@@ -104,7 +103,9 @@ __device__ __forceinline__ std::uint32_t owner_of(const Tile& tile, std::uint32_
 // is balanced by them and not by objects. All threads of the block call it, and `flush` after it.
 __device__ __forceinline__ void read_tile(const MarkView& view, Room& room, ObjectIndex object,
                                           std::uint32_t out, std::uint32_t bound, Tally& tally) {
-  const std::uint32_t total = fill_tile(view, room.tile, object);
+  std::uint32_t count = object != ObjectIndex::kNull ? reference_count(view.heap, object) : 0;
+  count = left_for_tile(view, object, count);
+  const std::uint32_t total = fill_tile(room.tile, object, count);
   for (std::uint32_t base = 0; base < total; base += kBlockThreads) {
     const std::uint32_t reference = base + threadIdx.x;
     ObjectIndex child = ObjectIndex::kNull;
@@ -164,6 +165,14 @@ __device__ __forceinline__ void read_big(const MarkView& view, Room& room, std::
   }
 }
 
+// When all of them are read: one thread of the grid.
+__device__ __forceinline__ void forget_big(Control& control) {
+  control.counters.big_objects += __ldcg(&control.wide) + __ldcg(&control.huge);
+  control.big = 0;
+  control.wide = 0;
+  control.huge = 0;
+}
+
 // Thread 0 takes the region's overflow bit, where it is set. Objects deferred from now on set it again.
 __device__ __forceinline__ void take_region(const MarkView& view, Tile& tile,
                                             std::uint32_t region) {
@@ -219,10 +228,7 @@ __device__ __forceinline__ Step finish_level(const MarkView& view, std::uint32_t
   control.size[which] = 0;
   // Why not always: where nothing was set aside no barrier lies between those who look and this.
   if (__ldcg(&control.big) != 0) {
-    control.counters.big_objects += __ldcg(&control.wide) + __ldcg(&control.huge);
-    control.big = 0;
-    control.wide = 0;
-    control.huge = 0;
+    forget_big(control);
   }
   control.which = next.which;
   control.counters.levels += 1;

@@ -18,6 +18,7 @@ struct Step {
   std::uint32_t which = 0;    // the queue they lie in
   std::uint32_t pending = 0;  // regions to be read again
   std::uint32_t big = 0;      // objects set aside by the level, which the grid has yet to finish
+  std::uint32_t narrow = 0;   // levels that one block walked alone, in a row
 };
 
 /// The start of the workspace.
@@ -30,21 +31,29 @@ struct Control {
   std::uint32_t wide = 0;      // of them, entries from the front: one block reads each
   std::uint32_t huge = 0;      // entries from the back: the whole grid reads each
   Step step[2];                // in turns
+  std::uint32_t slots = 0;     // of the table, that a contraction uses
+  std::uint32_t sum = 0;       // of what threads of the grid add
+  std::uint32_t agreed = 0;    // that sum, announced
 };
 static_assert(sizeof(Control) <= MarkWorkspace::kControlBytes);
 
 struct MarkView {
   HeapView heap;
   std::uint32_t regions;
+  std::uint32_t types;
   std::uint32_t queue_entries;
+  std::uint32_t table_regions;  // with slots in the table
   std::uint32_t big_entries;
   MarkTuning tuning;
   Control* control;
   std::uint32_t* codes;     // [kCodeWords] RegionCode, 16 a word
   std::uint32_t* overflow;  // [kOverflowWords] regions with marked objects that nobody queued
-  std::uint32_t* big;       // [big_entries] objects
-  std::uint32_t* queue_0;   // [queue_entries] objects
-  std::uint32_t* queue_1;   // [queue_entries] objects
+  std::uint32_t* ranks;   // [kCodeWords] regions with references before those of each word of codes
+  std::uint32_t* places;  // [table_regions + 1] those regions, by their ranks
+  std::uint32_t* big;     // [big_entries] objects
+  std::uint32_t* queue_0;  // [queue_entries] objects
+  std::uint32_t* queue_1;  // [queue_entries] objects
+  std::uint32_t* up;       // [table_slots] what objects hang on; its start is queue_1
 };
 
 /// What an edge needs to know of its target's region: two bits, so that the table of a whole cage
@@ -56,6 +65,7 @@ inline constexpr std::uint32_t kCodesPerWord = 16;
   MarkView view{};
   view.heap = launch.heap.view;
   view.regions = launch.heap.regions;
+  view.types = launch.heap.types;
   view.queue_entries = launch.workspace.queue_entries;
   view.big_entries = MarkWorkspace::big_entries(view.queue_entries);
   view.tuning = launch.tuning;
@@ -63,9 +73,13 @@ inline constexpr std::uint32_t kCodesPerWord = 16;
   view.codes =
       reinterpret_cast<std::uint32_t*>(launch.workspace.memory + MarkWorkspace::kControlBytes);
   view.overflow = view.codes + MarkWorkspace::kCodeWords;
-  view.big = view.overflow + MarkWorkspace::kOverflowWords;
+  view.ranks = view.overflow + MarkWorkspace::kOverflowWords;
+  view.places = view.ranks + MarkWorkspace::kCodeWords;
+  view.table_regions = MarkWorkspace::table_regions(view.queue_entries) - 1;
+  view.big = view.places + view.table_regions + 1;
   view.queue_0 = view.big + view.big_entries;
   view.queue_1 = view.queue_0 + view.queue_entries;
+  view.up = view.queue_1;
   return view;
 }
 

@@ -26,6 +26,7 @@ WITH_KERNELS = ("tests/simt/launch_emulated.cpp", "tests/simt/arena_probe.cpp")
 WITHOUT = ("tests/simt/block.cpp", "tests/simt/context.cpp", "tests/simt/engine.cpp",
            "tests/simt/launch_hook.cpp", "tests/simt/device_memory.cpp",
            "core/model/serial_marker.cpp", "core/base/check.cpp", "tests/kernels/arena_test.cpp",
+           "tests/kernels/contract_test.cpp",
            "tests/kernels/heap_test.cpp", "tests/kernels/mark_test.cpp",
            "tests/simt/arena_report_test.cpp")
 KINDS = {

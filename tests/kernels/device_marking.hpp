@@ -33,7 +33,8 @@ class DeviceMarking {
                              .blocks = blocks_.data(),
                              .marks = marks_.data(),
                              .heap = HeapId{1}},
-                    .regions = static_cast<std::uint32_t>(regions_.size())};
+                    .regions = static_cast<std::uint32_t>(regions_.size()),
+                    .types = static_cast<std::uint32_t>(types_.size())};
     launch_.workspace = {.memory = workspace_.data(), .queue_entries = queue_entries};
     launch_.blocks = std::min(blocks, kernels::query_mark_grid().blocks);
   }

@@ -18,7 +18,7 @@ class EmulatedMarker final : public Marker {
   EmulatedMarker() { simt::options() = {.workers = 2, .resident = 2, .seed = 11, .preempt = 16}; }
 
   void begin(const MarkJob& job) override {
-    launch_.heap = {.view = job.heap, .regions = RandomHeap::kHeapRegions};
+    launch_.heap = {.view = job.heap, .regions = RandomHeap::kHeapRegions, .types = job.types};
     launch_.workspace = {.memory = workspace_.data(), .queue_entries = kQueueEntries};
     launch_.blocks = 2;
     before_ = {};

@@ -34,14 +34,15 @@ class PlainGraph {
       blocks_[block] = {.kind = BlockKind::kCells, .cell = static_cast<std::uint16_t>(cell_)};
     }
     for (std::uint32_t k = 0; k < count; ++k) {
-      write_header(object(k), 2, cell_);
+      set_header(object(k), 2, cell_);
     }
     if (slots > 0) {
       rows_[1].kind = RegionKind::kLargeHead;
+      rows_[1].link = array_regions_;
       for (std::uint32_t k = 1; k < array_regions_; ++k) {
         rows_[1 + k].kind = RegionKind::kLargeTail;
       }
-      write_header(array(), 3, 1 + (slots + 1) / 2);
+      set_header(array(), 3, 1 + (slots + 1) / 2);
     }
   }
 
@@ -54,6 +55,10 @@ class PlainGraph {
   }
   void set_slot(ObjectIndex holder, std::uint32_t slot, ObjectIndex value) {
     words_[first_word_of(holder) + 2 + slot] = static_cast<std::uint32_t>(value);
+  }
+  void set_header(ObjectIndex object, std::uint32_t meta, std::uint32_t size) {
+    words_[first_word_of(object)] = meta;
+    words_[first_word_of(object) + 1] = size;
   }
 
   [[nodiscard]] MarkJob job(std::span<const ObjectIndex> roots) {
@@ -79,11 +84,6 @@ class PlainGraph {
   }
 
  private:
-  void write_header(ObjectIndex object, std::uint32_t type, std::uint32_t granules) {
-    words_[first_word_of(object)] = type;
-    words_[first_word_of(object) + 1] = granules;
-  }
-
   std::uint32_t cell_;
   std::uint32_t array_regions_;
   std::uint32_t regions_;
