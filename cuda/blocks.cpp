@@ -4,24 +4,12 @@
 #include <optional>
 #include <string>
 
+#include "cuda/page_hints.hpp"
 #include "host/pages.hpp"
 
 namespace tenure {
 
 namespace {
-
-// Says that memory had better lie at the device. CUDA 12 takes a device's number there, 13 a location.
-template <class Location, class Number>
-cudaError_t prefer(void* raw, Bytes size, Location location, Number device) {
-  constexpr cudaMemoryAdvise kAdvice = cudaMemAdviseSetPreferredLocation;
-  if constexpr (requires { cudaMemAdvise(raw, size.count(), kAdvice, location); }) {
-    location.type = cudaMemLocationTypeDevice;
-    location.id = device;
-    return cudaMemAdvise(raw, size.count(), kAdvice, location);
-  } else {
-    return cudaMemAdvise(raw, size.count(), kAdvice, device);
-  }
-}
 
 bool is_aligned(const void* address) {
   return reinterpret_cast<std::uintptr_t>(address) % page_bytes().count() == 0;
@@ -109,8 +97,8 @@ Result<std::byte*> DeviceBlocks::allocate(MemoryKind kind, Bytes size) {
   }
   if (kind == MemoryKind::kUnified) {
     // A hint: a device that refuses it moves pages as they are touched.
-    static_cast<void>(
-        health_.take(prefer(*raw, size, cudaMemLocation{}, device_), "cudaMemAdvise"));
+    static_cast<void>(health_.take(
+        advise_pages(*raw, size, cudaMemAdviseSetPreferredLocation, device_), "cudaMemAdvise"));
   }
   const std::uint64_t page = page_bytes().count();
   const std::uint64_t first = reinterpret_cast<std::uintptr_t>(*raw);
@@ -123,6 +111,37 @@ void DeviceBlocks::deallocate(std::byte* base) {
   const auto found = blocks_.find(base);
   free_raw(found->second.kind, found->second.raw);
   blocks_.erase(found);
+}
+
+// A pool's memory is opened by the pool, other memory by the device that is to reach it, whose context
+// has to be current.
+Result<void> DeviceBlocks::open_to(int peer, DeviceContext& context_of_peer) {
+  if (stream_ != nullptr) {
+    cudaMemPool_t pool = nullptr;
+    if (std::optional<Error> fault = health_.take(cudaDeviceGetDefaultMemPool(&pool, device_),
+                                                  "cudaDeviceGetDefaultMemPool")) {
+      return *fault;
+    }
+    cudaMemAccessDesc access{};
+    access.location.type = cudaMemLocationTypeDevice;
+    access.location.id = peer;
+    access.flags = cudaMemAccessFlagsProtReadWrite;
+    if (std::optional<Error> fault =
+            health_.take(cudaMemPoolSetAccess(pool, &access, 1), "cudaMemPoolSetAccess")) {
+      return *fault;
+    }
+    return {};
+  }
+  const Result<ContextScope> scope = context_of_peer.enter();
+  if (!scope) {
+    return scope.failure();
+  }
+  const cudaError_t status = cudaDeviceEnablePeerAccess(device_, 0);
+  std::optional<Error> fault = health_.take(status, "cudaDeviceEnablePeerAccess");
+  if (fault && status != cudaErrorPeerAccessAlreadyEnabled) {
+    return *fault;
+  }
+  return {};
 }
 
 void DeviceBlocks::close() {

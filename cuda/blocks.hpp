@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <map>
 
+#include "cuda/context.hpp"
 #include "cuda/health.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/payload.hpp"
@@ -27,6 +28,12 @@ class DeviceBlocks {
   [[nodiscard]] Result<std::byte*> allocate(MemoryKind kind, Bytes size);
   /// No work uses it any more.
   void deallocate(std::byte* base);
+
+  /// Has another device reach device memory, what comes later included.
+  ///
+  /// peer     which CUDA said can reach it
+  /// errors   kOutOfMemory; kDeviceRefused; kDeviceLost
+  [[nodiscard]] Result<void> open_to(int peer, DeviceContext& context_of_peer);
 
   /// Gives back what was not, and the stream.
   void close();

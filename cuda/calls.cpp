@@ -46,6 +46,7 @@ ErrorCode code_of(cudaError_t status) {
     case cudaErrorStubLibrary:
     case cudaErrorSystemDriverMismatch:
     case cudaErrorCompatNotSupportedOnDevice:
+    case cudaErrorPeerAccessUnsupported:
       return ErrorCode::kUnsupported;
     case cudaErrorInvalidValue:
     case cudaErrorInvalidResourceHandle:

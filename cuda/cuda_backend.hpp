@@ -69,6 +69,21 @@ class CudaBackend final : public Backend {
                                   Bytes size) override;
   [[nodiscard]] Result<void> fill(StreamId stream, std::byte* to, std::byte value,
                                   Bytes size) override;
+  [[nodiscard]] Result<HintOutcome> prefetch(StreamId stream, const std::byte* at, Bytes size,
+                                             MemorySide side) override;
+  [[nodiscard]] Result<HintOutcome> advise(const std::byte* at, Bytes size,
+                                           MemoryAdvice advice) override;
+
+  /// Has work of another device reach this one's device memory by its addresses, what comes later
+  /// included. Twice is as good as once, and it stays so until the process ends.
+  ///
+  /// peer     as CUDA numbers devices
+  /// errors   kBadArgument: no such device, or this one; kUnsupported: the two do not reach each other;
+  ///          kOutOfMemory, kDeviceRefused: perhaps some of the memory is open then, and asking again
+  ///          does the rest; kDeviceLost
+  [[nodiscard]] Result<void> open_to(int peer);
+  /// As `wait`, for an event of another device's.
+  [[nodiscard]] Result<void> wait_for(StreamId waiter, CudaBackend& other, StreamEvent event);
 
   /// The runtime's handle of a stream, for work of one's own. Null is its default stream.
   ///
@@ -98,6 +113,9 @@ class CudaBackend final : public Backend {
                                             const char* call) const;
   [[nodiscard]] std::optional<MemoryKind> kind_of(const std::byte* address) const;
   [[nodiscard]] Result<Place> place_of(const std::byte* address);
+  [[nodiscard]] Result<HintOutcome> hint(const std::byte* at, Bytes size, const char* what,
+                                         const std::function<cudaError_t()>& call,
+                                         const char* name);
   [[nodiscard]] Result<void> do_on_host(StreamId stream, cudaStream_t native, Place place,
                                         std::function<void()> work);
 

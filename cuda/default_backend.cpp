@@ -1,6 +1,7 @@
 // The build with CUDA: a device where there is one, the computer itself otherwise.
 #include <charconv>
 #include <utility>
+#include <vector>
 
 #include "core/backend/backend.hpp"
 #include "cuda/cuda_backend.hpp"
@@ -13,21 +14,36 @@ namespace {
 
 constexpr std::string_view kCuda = "cuda:";
 
-// The number in "cuda:0"; nothing where the name is of another form.
-std::optional<int> device_in(std::string_view name) {
+// The numbers in "cuda:0" and "cuda:0+1+2"; none where the name is of another form.
+std::vector<int> devices_in(std::string_view name) {
+  std::vector<int> devices;
   if (name.substr(0, kCuda.size()) != kCuda) {
-    return std::nullopt;
+    return devices;
   }
-  int device = 0;
-  const char* const first = name.data() + kCuda.size();
+  const char* first = name.data() + kCuda.size();
   const char* const end = name.data() + name.size();
-  const auto [rest, fault] = std::from_chars(first, end, device);
-  const bool is_number = first != end && *first != '-' && fault == std::errc{} && rest == end;
-  return is_number ? std::optional(device) : std::nullopt;
+  for (;; ++first) {
+    int device = 0;
+    const auto [rest, fault] = std::from_chars(first, end, device);
+    if (first == end || *first == '-' || fault != std::errc{} || (rest != end && *rest != '+')) {
+      return {};
+    }
+    devices.push_back(device);
+    if (rest == end) {
+      return devices;
+    }
+    first = rest;
+  }
 }
 
-Result<std::unique_ptr<Backend>> open_device(int device) {
-  Result<std::unique_ptr<CudaBackend>> backend = CudaBackend::open({.device = device});
+// The first of the devices, whose memory the others reach too.
+Result<std::unique_ptr<Backend>> open_device(const std::vector<int>& devices) {
+  Result<std::unique_ptr<CudaBackend>> backend = CudaBackend::open({.device = devices.front()});
+  for (std::size_t k = 1; backend && k < devices.size(); ++k) {
+    if (Result<void> opened = (*backend)->open_to(devices[k]); !opened) {
+      backend = opened.failure();
+    }
+  }
   if (backend) {
     return std::unique_ptr<Backend>(std::move(*backend));
   }
@@ -38,11 +54,11 @@ Result<std::unique_ptr<Backend>> open_device(int device) {
 }  // namespace
 
 Result<std::unique_ptr<Backend>> open_backend(std::string_view name, std::uint64_t seed) {
-  if (const std::optional<int> device = device_in(name)) {
-    return open_device(*device);
+  if (const std::vector<int> devices = devices_in(name); !devices.empty()) {
+    return open_device(devices);
   }
   if (name == "auto") {
-    if (Result<std::unique_ptr<Backend>> device = open_device(0)) {
+    if (Result<std::unique_ptr<Backend>> device = open_device({0})) {
       return device;
     }
   }
@@ -60,7 +76,7 @@ void inspect_devices(MachineReport& report) {
     return;
   }
   // Why opened: a device that is seen may still refuse, and "auto" passes over it then.
-  const Result<std::unique_ptr<Backend>> device = open_device(0);
+  const Result<std::unique_ptr<Backend>> device = open_device({0});
   if (!device) {
     report.backend_reason = device.failure().message;
     return;

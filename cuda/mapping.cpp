@@ -11,6 +11,14 @@ namespace tenure {
 
 namespace {
 
+CUmemAccessDesc access_of(int device) {
+  CUmemAccessDesc access{};
+  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  access.location.id = device;
+  access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  return access;
+}
+
 CUdeviceptr place_of(const std::byte* base) { return reinterpret_cast<std::uintptr_t>(base); }
 
 }  // namespace
@@ -29,6 +37,7 @@ Result<Bytes> DeviceMapping::open(int device, Bytes at_least) {
   properties_.type = CU_MEM_ALLOCATION_TYPE_PINNED;
   properties_.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   properties_.location.id = device;
+  access_ = {access_of(device)};
   std::size_t granularity = 0;
   if (std::optional<Error> fault = health_.take(
           driver_.granularity(&granularity, &properties_, CU_MEM_ALLOC_GRANULARITY_MINIMUM),
@@ -101,11 +110,9 @@ Result<void> DeviceMapping::map(std::byte* base, Bytes size) {
     mapped += done ? granule_ : Bytes{};
   }
   if (done) {
-    CUmemAccessDesc access{};
-    access.location = properties_.location;
-    access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
     if (std::optional<Error> fault = health_.take(
-            driver_.set_access(place_of(base), size.count(), &access, 1), "cuMemSetAccess")) {
+            driver_.set_access(place_of(base), size.count(), access_.data(), access_.size()),
+            "cuMemSetAccess")) {
       done = *fault;
     }
   }
@@ -113,6 +120,24 @@ Result<void> DeviceMapping::map(std::byte* base, Bytes size) {
     unmap(base, mapped);
   }
   return done;
+}
+
+Result<void> DeviceMapping::open_to(int peer, std::byte* base, Bytes size) {
+  const CUmemAccessDesc access = access_of(peer);
+  if (std::optional<Error> fault = health_.take(
+          driver_.set_access(place_of(base), size.count(), &access, 1), "cuMemSetAccess")) {
+    return *fault;
+  }
+  return {};
+}
+
+void DeviceMapping::open_to(int peer) {
+  const bool is_known =
+      std::any_of(access_.begin(), access_.end(),
+                  [peer](const CUmemAccessDesc& access) { return access.location.id == peer; });
+  if (!is_known) {
+    access_.push_back(access_of(peer));
+  }
 }
 
 void DeviceMapping::unmap(std::byte* base, Bytes size) {

@@ -7,6 +7,7 @@
 #include <cuda.h>
 
 #include <cstddef>
+#include <vector>
 
 #include "cuda/driver.hpp"
 #include "cuda/health.hpp"
@@ -37,6 +38,12 @@ class DeviceMapping {
   /// cost     three driver calls a granule, and one; Measured: 57 us a granule of 2 MiB (H200)
   /// errors   kOutOfMemory; kDeviceRefused; kDeviceLost
   [[nodiscard]] Result<void> map(std::byte* base, Bytes size);
+  /// Has another device reach what is mapped there.
+  ///
+  /// errors   kOutOfMemory; kDeviceRefused; kDeviceLost
+  [[nodiscard]] Result<void> open_to(int peer, std::byte* base, Bytes size);
+  /// And all that is mapped from now on.
+  void open_to(int peer);
   void unmap(std::byte* base, Bytes size);
 
  private:
@@ -46,6 +53,7 @@ class DeviceMapping {
   const Driver& driver_;
   DeviceHealth& health_;
   CUmemAllocationProp properties_{};
+  std::vector<CUmemAccessDesc> access_;  // of devices that reach what is mapped, the own one first
   Bytes granule_;
   IntervalSet stuck_;  // addresses whose unmapping the driver refused: memory is still behind them
 };

@@ -156,16 +156,16 @@ Result<PooledEvent> CudaStreams::pending_at(StreamEvent event, const char* call)
   return stream.pending[event.sequence - reached - 1];
 }
 
-Result<void> CudaStreams::wait(StreamId waiter, StreamEvent event) {
+Result<void> CudaStreams::wait_for(StreamId waiter, CudaStreams& streams, StreamEvent event) {
   const Result<cudaStream_t> target = native(waiter, "wait");
   if (!target) {
     return target.failure();
   }
-  const Result<PooledEvent> pending = pending_at(event, "wait");
+  const Result<PooledEvent> pending = streams.pending_at(event, "wait");
   if (!pending) {
     return pending.failure();
   }
-  if (*pending == nullptr || waiter == event.stream) {
+  if (*pending == nullptr || (&streams == this && waiter == event.stream)) {
     return {};  // done, or in order by itself
   }
   if (std::optional<Error> fault =

@@ -51,7 +51,11 @@ class CudaStreams {
   [[nodiscard]] std::uint64_t reached(StreamId stream);
   /// What is known without asking.
   [[nodiscard]] std::uint64_t last_reached(StreamId stream) const;
-  [[nodiscard]] Result<void> wait(StreamId waiter, StreamEvent event);
+  [[nodiscard]] Result<void> wait(StreamId waiter, StreamEvent event) {
+    return wait_for(waiter, *this, event);
+  }
+  /// For an event of another device's streams, perhaps.
+  [[nodiscard]] Result<void> wait_for(StreamId waiter, CudaStreams& streams, StreamEvent event);
   [[nodiscard]] Result<void> synchronize(StreamEvent event);
 
   /// Waits for the work of all streams.

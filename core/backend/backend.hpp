@@ -15,6 +15,7 @@
 
 #include "tenure/bytes.hpp"
 #include "tenure/machine.hpp"
+#include "tenure/memory_hints.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/result.hpp"
 
@@ -123,9 +124,21 @@ class Backend {
                                           Bytes size) = 0;
   [[nodiscard]] virtual Result<void> fill(StreamId stream, std::byte* to, std::byte value,
                                           Bytes size) = 0;
+
+  /// Has pages of unified memory move to `side`, in stream order: hints both, which no bytes depend on,
+  /// and a device's refusal is no error. A backend whose memory never moves ignores them.
+  ///
+  /// at       pages that bytes share with others go along
+  /// errors   kBadArgument: no such stream; where memory moves, bytes that are not mapped; kDeviceLost
+  [[nodiscard]] virtual Result<HintOutcome> prefetch(StreamId stream, const std::byte* at,
+                                                     Bytes size, MemorySide side);
+  /// Says what to expect of unified memory from now on, until it is deallocated.
+  [[nodiscard]] virtual Result<HintOutcome> advise(const std::byte* at, Bytes size,
+                                                   MemoryAdvice advice);
 };
 
-/// Opens a backend by its name: "auto", "host", "sim:80GiB", "cuda:0". One of two definitions is
+/// Opens a backend by its name: "auto", "host", "sim:80GiB", "cuda:0", or "cuda:0+1", whose memory kernels
+/// on device 1 reach too. One of two definitions is
 /// linked, the host's or the CUDA build's; "auto" is "cuda:0" where that can be opened, else the host.
 ///
 /// seed     for a simulated device's own choices

@@ -90,4 +90,13 @@ Result<void> CheckedBackend::fill(StreamId stream, std::byte* to, std::byte valu
   return look_at(inner_.fill(stream, to, value, size));
 }
 
+// Hints read and write nothing.
+Result<HintOutcome> CheckedBackend::prefetch(StreamId stream, const std::byte* at, Bytes size,
+                                             MemorySide side) {
+  return look_at(inner_.prefetch(stream, at, size, side));
+}
+Result<HintOutcome> CheckedBackend::advise(const std::byte* at, Bytes size, MemoryAdvice advice) {
+  return look_at(inner_.advise(at, size, advice));
+}
+
 }  // namespace tenure

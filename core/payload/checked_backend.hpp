@@ -41,6 +41,10 @@ class CheckedBackend final : public Backend {
                                   Bytes size) override;
   [[nodiscard]] Result<void> fill(StreamId stream, std::byte* to, std::byte value,
                                   Bytes size) override;
+  [[nodiscard]] Result<HintOutcome> prefetch(StreamId stream, const std::byte* at, Bytes size,
+                                             MemorySide side) override;
+  [[nodiscard]] Result<HintOutcome> advise(const std::byte* at, Bytes size,
+                                           MemoryAdvice advice) override;
 
  private:
   template <class Outcome>

@@ -17,6 +17,7 @@
 #include "tenure/finalizer.hpp"
 #include "tenure/leak.hpp"
 #include "tenure/make.hpp"
+#include "tenure/memory_hints.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/pinned.hpp"
@@ -124,6 +125,19 @@ class Runtime {
   /// cost     a lock and some 50 ns where the bytes are resident; else mapping, and a copy
   /// threads  anyone who keeps the lease from being given up meanwhile
   [[nodiscard]] Result<PayloadUse> use(PayloadLease& lease, StreamId stream);
+
+  /// Has pages of a unified payload move to a side, in stream order. A hint: no bytes depend on it, and
+  /// a device's refusal is no error. Other kinds do not move.
+  ///
+  /// bytes    of a payload that stays leased until `stream` has done so; pages that they share with
+  ///          other payloads go along
+  /// errors   kBadArgument: no such stream; kDeviceLost; kClosed
+  [[nodiscard]] Result<HintOutcome> prefetch(const PayloadView& bytes, MemorySide side,
+                                             StreamId stream);
+  /// Says what to expect of a unified payload's pages from now on, also once others have them. A hint.
+  ///
+  /// errors   kDeviceLost; kClosed
+  [[nodiscard]] Result<HintOutcome> advise(const PayloadView& bytes, MemoryAdvice advice);
 
   /// How full everything is: pools, heap and machine.
   ///

@@ -221,6 +221,42 @@ TEST_P(BackendContractDeathTest, StopsWhereAPieceIsUnmappedTwice) {
   EXPECT_DEATH(backend->unmap(range, Bytes{}, granule * 2), "not mapped");
 }
 
+// --- hints ------------------------------------------------------------------------------------
+
+TEST_P(BackendContract, KeepsEveryByteThroughHints) {
+  const AddressRange range = mapped_range(2);
+  const StreamId stream = make_stream();
+  fill(range.base, 7, granule * 2, stream);
+  for (const MemorySide side : {MemorySide::kHost, MemorySide::kDevice}) {
+    EXPECT_TRUE(backend->prefetch(stream, range.base, granule * 2, side).ok());
+  }
+  for (const MemoryAdvice advice :
+       {MemoryAdvice::kPreferHost, MemoryAdvice::kPreferDevice, MemoryAdvice::kPreferNeither,
+        MemoryAdvice::kMostlyRead, MemoryAdvice::kReadAndWritten}) {
+    EXPECT_TRUE(backend->advise(range.base, granule, advice).ok());
+  }
+
+  EXPECT_EQ(read(range.base, stream), 7);
+  EXPECT_EQ(read(at(range, 1) + granule.count() - 1, stream), 7);
+}
+
+TEST_P(BackendContract, TakesHintsForUnifiedMemoryAlone) {
+  const AddressRange range = mapped_range(1);
+  if (kind == MemoryKind::kUnified) GTEST_SKIP() << "whether it takes them is the device's affair";
+
+  EXPECT_EQ(*backend->prefetch(StreamId::kDefault, range.base, granule, MemorySide::kDevice),
+            HintOutcome::kIgnored);
+  EXPECT_EQ(*backend->advise(range.base, granule, MemoryAdvice::kMostlyRead),
+            HintOutcome::kIgnored);
+}
+
+TEST_P(BackendContract, RefusesAPrefetchOnAStreamThatWasNeverMade) {
+  const AddressRange range = mapped_range(1);
+
+  expect_refused(backend->prefetch(kUnknown, range.base, granule, MemorySide::kHost),
+                 ErrorCode::kBadArgument);
+}
+
 TEST_P(BackendContractDeathTest, StopsWhereAPieceIsOffTheGranularityOrPastTheEnd) {
   if (!can_map()) GTEST_SKIP() << kNoMapping;
   const AddressRange range = reserve(2);

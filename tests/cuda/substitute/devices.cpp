@@ -130,6 +130,10 @@ constexpr Words kWords[] = {
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress",
      "an illegal memory access was encountered"},
     {cudaErrorNotPermitted, "cudaErrorNotPermitted", "operation not permitted"},
+    {cudaErrorPeerAccessUnsupported, "cudaErrorPeerAccessUnsupported",
+     "peer access is not supported between these two devices"},
+    {cudaErrorPeerAccessAlreadyEnabled, "cudaErrorPeerAccessAlreadyEnabled",
+     "peer access is already enabled"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
     {cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
 };
@@ -270,6 +274,69 @@ cudaError_t cudaInitDevice(int device, unsigned int, unsigned int) {
     return call.answer(cudaErrorInvalidDevice);
   }
   primary(device)->was_made = true;
+  return cudaSuccess;
+}
+
+// --- peers ------------------------------------------------------------------------------------
+
+cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
+  const Call call("cudaDeviceCanAccessPeer");
+  if (call.is_refused()) {
+    return call.status();
+  }
+  if (!is_device(device) || !is_device(peer)) {
+    return call.answer(cudaErrorInvalidDevice);
+  }
+  *can = device != peer && world().machine.has_peers ? 1 : 0;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int flags) {
+  const Call call("cudaDeviceEnablePeerAccess");
+  if (call.is_refused()) {
+    return call.status();
+  }
+  const int device = device_of_call();
+  if (!is_device(peer) || device == peer) {
+    return call.answer(cudaErrorInvalidDevice);
+  }
+  if (!world().machine.has_peers) {
+    return call.answer(cudaErrorPeerAccessUnsupported);
+  }
+  if (flags != 0) {
+    return call.answer(cudaErrorInvalidValue);
+  }
+  return call.answer(
+      world().peers.emplace(device, peer).second ? cudaSuccess : cudaErrorPeerAccessAlreadyEnabled);
+}
+
+// A device's pool is known by where its context lies.
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
+  const Call call("cudaDeviceGetDefaultMemPool");
+  if (call.is_refused()) {
+    return call.status();
+  }
+  if (!is_device(device)) {
+    return call.answer(cudaErrorInvalidDevice);
+  }
+  *pool = reinterpret_cast<cudaMemPool_t>(primary(device));
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAccess(cudaMemPool_t pool, const cudaMemAccessDesc* access,
+                                 std::size_t count) {
+  const Call call("cudaMemPoolSetAccess");
+  if (call.is_refused()) {
+    return call.status();
+  }
+  const int owner = reinterpret_cast<CUcontext>(pool)->device;
+  for (std::size_t k = 0; k < count; ++k) {
+    if (access[k].location.type != cudaMemLocationTypeDevice || !is_device(access[k].location.id) ||
+        access[k].flags != cudaMemAccessFlagsProtReadWrite || !world().machine.has_peers) {
+      return call.answer(cudaErrorInvalidValue);
+    }
+    world().pool_peers.emplace(access[k].location.id, owner);
+  }
   return cudaSuccess;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "tests/cuda/substitute/world.hpp"
@@ -189,19 +190,36 @@ CUresult set_access(CUdeviceptr base, std::size_t bytes, const CUmemAccessDesc* 
     return call.status();
   }
   World& w = world();
-  const bool is_ours = count == 1 && access->location.type == CU_MEM_LOCATION_TYPE_DEVICE &&
-                       access->flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  const bool is_ours = count != 0 && std::all_of(access, access + count, [&](const auto& one) {
+                         return one.location.type == CU_MEM_LOCATION_TYPE_DEVICE &&
+                                one.location.id >= 0 && one.location.id < w.machine.devices &&
+                                one.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+                       });
+  const auto is_open_to = [&](const Block& block) {
+    return std::all_of(access, access + count, [&](const auto& one) {
+      return one.location.id == block.device || w.machine.has_peers;
+    });
+  };
   std::byte* const end = at(base) + bytes;
   for (std::byte* place = at(base); place < end;) {
     const auto found = w.blocks.find(place);
     if (!is_ours || found == w.blocks.end() || found->second.kind != Block::Kind::kMapping) {
       return CUDA_ERROR_INVALID_VALUE;
     }
+    if (!is_open_to(found->second)) {
+      return CUDA_ERROR_INVALID_DEVICE;
+    }
     place += found->second.bytes;
   }
   for (std::byte* place = at(base); place < end;) {
     Block& block = w.blocks.at(place);
-    block.is_open = true;
+    for (std::size_t k = 0; k < count; ++k) {
+      if (access[k].location.id == block.device) {
+        block.is_open = true;
+      } else {
+        block.peers.insert(access[k].location.id);
+      }
+    }
     place += block.bytes;
   }
   return CUDA_SUCCESS;

@@ -78,6 +78,22 @@ cudaError_t free_block(Call& call, void* base, bool of_host) {
   return cudaSuccess;
 }
 
+bool is_managed(const void* base, std::size_t bytes) {
+  const auto* const block = world().block_at(base);
+  return block != nullptr && block->second.kind == Block::Kind::kManaged &&
+         world().may_touch(base, bytes);
+}
+
+bool is_place(const cudaMemLocation& location) {
+  return location.type == cudaMemLocationTypeHost ||
+         (location.type == cudaMemLocationTypeDevice && location.id >= 0 &&
+          location.id < world().machine.devices);
+}
+
+int number_of(const cudaMemLocation& location) {
+  return location.type == cudaMemLocationTypeHost ? cudaCpuDeviceId : location.id;
+}
+
 }  // namespace
 
 bool World::take(int device, std::size_t bytes) {
@@ -134,6 +150,28 @@ bool World::may_touch(const void* address, std::size_t bytes) const {
   return true;
 }
 
+bool World::reaches(int device, const void* address, std::size_t bytes, bool is_copy) const {
+  const auto* place = static_cast<const std::byte*>(address);
+  for (const std::byte* const end = place + bytes; place < end;) {
+    const auto* const found = block_at(place);
+    if (found == nullptr) {
+      return true;
+    }
+    const Block& block = found->second;
+    const std::pair both(device, block.device);
+    const bool is_open = device == block.device ||
+                         (block.kind == Block::Kind::kMapping  ? block.peers.contains(device)
+                          : block.kind != Block::Kind::kDevice ? true
+                          : block.is_pooled ? is_copy || pool_peers.contains(both)
+                                            : is_copy || peers.contains(both));
+    if (!is_open) {
+      return false;
+    }
+    place = found->first + block.bytes;
+  }
+  return true;
+}
+
 }  // namespace tenure::substitute
 
 using namespace tenure::substitute;
@@ -184,7 +222,11 @@ cudaError_t cudaMallocAsync(void** base, std::size_t bytes, cudaStream_t stream)
   if (world().stream_of(stream) == nullptr) {
     return call.answer(cudaErrorInvalidResourceHandle);
   }
-  return give_block(call, Block::Kind::kDevice, base, bytes);
+  const cudaError_t status = give_block(call, Block::Kind::kDevice, base, bytes);
+  if (status == cudaSuccess) {
+    world().blocks.at(static_cast<std::byte*>(*base)).is_pooled = true;
+  }
+  return status;
 }
 
 cudaError_t cudaFreeAsync(void* base, cudaStream_t stream) {
@@ -283,33 +325,43 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   return cudaSuccess;
 }
 
-cudaError_t cudaMemAdvise(const void* base, std::size_t bytes, cudaMemoryAdvise, cudaMemLocation) {
+cudaError_t cudaMemAdvise(const void* base, std::size_t bytes, cudaMemoryAdvise advice,
+                          cudaMemLocation location) {
   const Call call("cudaMemAdvise");
   if (call.is_refused()) {
     return call.status();
   }
-  const auto* const block = world().block_at(base);
-  const bool is_managed = block != nullptr && block->second.kind == Block::Kind::kManaged;
-  if (!is_managed || !world().may_touch(base, bytes)) {
+  if (!is_managed(base, bytes) || !is_place(location)) {
     return call.answer(cudaErrorInvalidValue);
   }
-  return call.answer(world().machine.has_concurrent_managed_access ? cudaSuccess
-                                                                   : cudaErrorInvalidDevice);
+  if (!world().machine.has_concurrent_managed_access) {
+    return call.answer(cudaErrorInvalidDevice);
+  }
+  world().hints.push_back(
+      {.at = base, .bytes = bytes, .device = number_of(location), .advice = advice});
+  return cudaSuccess;
 }
 
-cudaError_t cudaMemPrefetchAsync(const void* base, std::size_t bytes, cudaMemLocation, unsigned int,
-                                 cudaStream_t stream) {
+// An operation of the stream that does nothing: memory that goes before it is a misuse.
+cudaError_t cudaMemPrefetchAsync(const void* base, std::size_t bytes, cudaMemLocation location,
+                                 unsigned int flags, cudaStream_t stream) {
   const Call call("cudaMemPrefetchAsync");
   if (call.is_refused()) {
     return call.status();
   }
-  const auto* const block = world().block_at(base);
-  const bool is_managed = block != nullptr && block->second.kind == Block::Kind::kManaged;
-  if (!is_managed || !world().may_touch(base, bytes) || world().stream_of(stream) == nullptr) {
+  CUstream_st* const target = world().stream_of(stream);
+  if (!is_managed(base, bytes) || !is_place(location) || target == nullptr || flags != 0) {
     return call.answer(cudaErrorInvalidValue);
   }
-  return call.answer(world().machine.has_concurrent_managed_access ? cudaSuccess
-                                                                   : cudaErrorInvalidDevice);
+  if (!world().machine.has_concurrent_managed_access) {
+    return call.answer(cudaErrorInvalidDevice);
+  }
+  Operation operation;
+  operation.touches.push_back({static_cast<std::byte*>(const_cast<void*>(base)), bytes});
+  target->queue.push_back(std::move(operation));
+  world().hints.push_back(
+      {.at = base, .bytes = bytes, .device = number_of(location), .is_prefetch = true});
+  return cudaSuccess;
 }
 
 }  // extern "C"

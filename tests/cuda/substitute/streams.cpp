@@ -61,6 +61,11 @@ cudaError_t put_copy(Call& call, void* to, const void* from, std::size_t bytes, 
   if (!world().may_touch(to, bytes) || !world().may_touch(from, bytes) || !fits(kind, to, from)) {
     return call.answer(cudaErrorInvalidValue);
   }
+  const CUstream_st* const target = world().stream_of(stream);
+  if (target != nullptr && (!world().reaches(target->device, to, bytes, true) ||
+                            !world().reaches(target->device, from, bytes, true))) {
+    return call.answer(cudaErrorInvalidValue);
+  }
   const bool is_awaited = world().is_pageable(to) || (is_of_host(to) && is_of_host(from));
   Operation copy;
   copy.touches.push_back({static_cast<std::byte*>(to), bytes});
@@ -83,6 +88,10 @@ cudaError_t put_fill(const Call& call, void* to, int value, std::size_t bytes,
     return cudaSuccess;
   }
   if (world().is_pageable(to) || !world().may_touch(to, bytes)) {
+    return call.answer(cudaErrorInvalidValue);
+  }
+  const CUstream_st* const target = world().stream_of(stream);
+  if (target != nullptr && !world().reaches(target->device, to, bytes, false)) {
     return call.answer(cudaErrorInvalidValue);
   }
   Operation fill;

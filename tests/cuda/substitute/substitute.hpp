@@ -36,6 +36,7 @@ struct Machine {
   bool has_memory_pools = true;                     // cudaMallocAsync
   bool has_managed_memory = true;
   bool has_concurrent_managed_access = true;  // else prefetches and advice are refused
+  bool has_peers = true;                      // all devices can reach each other's memory
   int compute_major = 9;
   int compute_minor = 0;
   int multiprocessors = 4;
@@ -77,6 +78,16 @@ void shut_down();
 [[nodiscard]] std::uint64_t count(const std::string& call);
 /// Broken rules of the API that the real one does not tell, in sentences.
 [[nodiscard]] std::vector<std::string> misuses();
+
+/// A hint about managed memory that was taken.
+struct Hint {
+  const void* at = nullptr;
+  std::size_t bytes = 0;
+  int device = 0;  // cudaCpuDeviceId is the host
+  bool is_prefetch = false;
+  cudaMemoryAdvise advice{};  // where it is none
+};
+[[nodiscard]] std::vector<Hint> hints();
 
 /// What is not given back. All zero at the end of a test is: nothing leaked.
 struct Held {

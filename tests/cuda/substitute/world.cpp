@@ -85,6 +85,9 @@ void World::reset(const Machine& played) {
   faults.clear();
   faults_of_any.clear();
   misuses.clear();
+  peers.clear();
+  pool_peers.clear();
+  hints.clear();
   context_stack().clear();
   machine = played;
   random.seed(played.seed);
@@ -318,6 +321,10 @@ std::uint64_t count(const std::string& call) {
   return found == world().counts.end() ? 0 : found->second;
 }
 
+std::vector<Hint> hints() {
+  const World::Lock lock(world().mutex);
+  return world().hints;
+}
 std::vector<std::string> misuses() {
   const World::Lock lock(world().mutex);
   return world().misuses;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +73,8 @@ struct Block {
   int device = 0;
   std::size_t slack = 0;    // between its end and that of its pages
   std::size_t counted = 0;  // bytes of the device's account
+  bool is_pooled = false;   // cudaMallocAsync's
+  std::set<int> peers{};    // of a mapping: devices besides its own that reach it
 };
 
 /// Physical memory: a file, so that it keeps its bytes wherever it is mapped.
@@ -109,7 +112,10 @@ class World {
   std::deque<std::unique_ptr<CUstream_st>> streams;
   std::deque<CUstream_st> default_streams;  // one a device
   std::map<cudaEvent_t, std::unique_ptr<CUevent_st>> events;
-  std::deque<CUctx_st> contexts;  // the primary one of each device
+  std::deque<CUctx_st> contexts;             // the primary one of each device
+  std::set<std::pair<int, int>> peers;       // the first reaches what the second has of cudaMalloc
+  std::set<std::pair<int, int>> pool_peers;  // and of its pool
+  std::vector<Hint> hints;
 
   std::vector<std::string> calls;
   std::map<std::string, std::uint64_t> counts;
@@ -145,6 +151,10 @@ class World {
   /// Whether [address, address + bytes) may be touched by the device, or is plain host memory.
   [[nodiscard]] bool may_touch(const void* address, std::size_t bytes) const;
   [[nodiscard]] bool is_pageable(const void* address) const;
+  /// Whether work on a device's stream reaches what another one has there. Copies pass through the host
+  /// where it is no mapping.
+  [[nodiscard]] bool reaches(int device, const void* address, std::size_t bytes,
+                             bool is_copy) const;
   void erase(std::byte* base);
   bool take(int device, std::size_t bytes);
 
