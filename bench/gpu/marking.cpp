@@ -1,6 +1,7 @@
 // Marking one heap by all markers: on the host alone, by spans, by a team of all cores; on the device
 // with the heap shipped first, with nothing but a hundredth of its cards shipped, and with the copy as
-// it was. All bits are compared, all of them.
+// it was; and in cycles, with what is sent beside mutators told from what is left for the stop. All bits
+// are compared, all of them.
 //
 // A device's figures are whole markings: what is sent, the kernels, the bits brought home. Host markers
 // find their bits clear, as in a collection; the device clears its own.
@@ -13,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/gpu/big_heap.hpp"
@@ -25,6 +27,7 @@
 #include "core/gc/span_marker.hpp"
 #include "core/model/mark_law.hpp"
 #include "core/model/serial_marker.hpp"
+#include "cuda/cuda_cycle_marker.hpp"
 #include "cuda/cuda_marker.hpp"
 
 namespace tenure::bench {
@@ -44,6 +47,7 @@ class Course {
   void run() {
     measure_host();
     measure_device();
+    measure_cycles();
   }
 
  private:
@@ -75,6 +79,49 @@ class Course {
     say("device, resident", best_of(marker, job), &marker);
   }
 
+  // As a cycle has it: rounds beside mutators, then a stop, then kernels while they run.
+  void measure_cycles() {
+    CudaCycleMarker marker(std::make_unique<ResumableMarker>(),
+                           std::make_shared<MarkingDevice>(team_, CudaMarkerOptions{}));
+    say_cycle("device, first cycle", marker, std::nullopt, {});
+    const std::vector<std::uint32_t> cards = some_cards();
+    const std::span<const std::uint32_t> late = std::span(cards).first(cards.size() / 50);
+    say_cycle("device, cycle after 1 % of the cards were written, a 50th of them in the round",
+              marker, cards, late);
+  }
+
+  // written  before the first round; nothing: anything may have been
+  // late     while that was sent
+  void say_cycle(const std::string& who, CudaCycleMarker& marker,
+                 std::optional<std::span<const std::uint32_t>> written,
+                 std::span<const std::uint32_t> late) {
+    MarkJob job = heap_.job();
+    job.written = written;
+    while (marker.note_for_copy(job)) {
+      while (!marker.copy_some()) {
+      }
+      job.written = std::exchange(late, {});
+    }
+    job.written = std::span<const std::uint32_t>{};
+    heap_.clear_marks();
+    const double begin = seconds_now();
+    marker.begin(job);
+    const double stopped = seconds_now() - begin;
+    (void)marker.advance(Marker::kNoBudget);
+    const MarkStats stats = marker.complete();
+    const double took = seconds_now() - begin;
+    if (!stats.on_device) {
+      throw std::runtime_error(name_ + ": " + stats.fallback);
+    }
+    must_be_expected(stats.objects);
+    report("marking", name_ + ": " + who, took * 1e3, "ms",
+           {{"stop_ms", stopped * 1e3},
+            {"beside_bytes", static_cast<double>(stats.copied_beside)},
+            {"stop_bytes", static_cast<double>(stats.copied_in_stop)},
+            {"heap_bytes", static_cast<double>(heap_.bytes())},
+            {"rounds", stats.rounds_beside}});
+  }
+
   double best_of(CudaMarker& marker, const MarkJob& job) {
     double best = mark(marker, job);
     for (int k = 0; k < 2; ++k) {
@@ -92,16 +139,20 @@ class Course {
     (void)marker.advance(Marker::kNoBudget);
     const MarkStats stats = marker.complete();
     const double took = seconds_now() - begin;
-    if (stats.objects != heap_.objects()) {
-      throw std::runtime_error(name_ + ": " + std::to_string(stats.objects) +
-                               " objects marked of " + std::to_string(heap_.objects()));
+    must_be_expected(stats.objects);
+    return took;
+  }
+
+  void must_be_expected(std::uint64_t objects) {
+    if (objects != heap_.objects()) {
+      throw std::runtime_error(name_ + ": " + std::to_string(objects) + " objects marked of " +
+                               std::to_string(heap_.objects()));
     }
     if (expected_.empty()) {
       expected_.assign(heap_.marks().begin(), heap_.marks().end());
     } else if (!std::equal(expected_.begin(), expected_.end(), heap_.marks().begin())) {
       throw std::runtime_error(name_ + ": a marker's bits are not those of the first");
     }
-    return took;
   }
 
   void must_be_on_device(const CudaMarker& marker) const {

@@ -43,6 +43,7 @@ TEST_F(GpuMarkingTest, ComparesAllMarkersOnEveryGraph) {
 
   EXPECT_EQ(count(lines, ": host, all cores"), 12u) << lines;
   EXPECT_EQ(count(lines, ": device, resident"), 12u) << lines;
+  EXPECT_EQ(count(lines, ": device, cycle after 1 %"), 12u) << lines;
   EXPECT_EQ(count(lines, "left_out"), 0u) << lines;
 }
 
