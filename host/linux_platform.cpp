@@ -16,6 +16,14 @@ namespace {
 constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 /// threads  anyone: all state is the kernel's
+std::uint64_t read_clock(clockid_t clock) {
+  timespec now{};
+  check(clock_gettime(clock, &now) == 0,
+        "the system has a monotonic clock and one of our own time");
+  return static_cast<std::uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 class LinuxPlatform final : public Platform {
  public:
   [[nodiscard]] Bytes page_size() const override { return page_bytes(); }
@@ -47,11 +55,9 @@ class LinuxPlatform final : public Platform {
   }
   void close_scratch(ScratchFile file) override { close_scratch_file(file); }
 
-  [[nodiscard]] std::uint64_t now_ns() override {
-    timespec now{};
-    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0, "the system has a monotonic clock");
-    return static_cast<std::uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
-           static_cast<std::uint64_t>(now.tv_nsec);
+  [[nodiscard]] std::uint64_t now_ns() override { return read_clock(CLOCK_MONOTONIC); }
+  [[nodiscard]] std::uint64_t processor_ns() override {
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
   }
 
   [[nodiscard]] MemoryReading memory() override { return memory_reading(); }

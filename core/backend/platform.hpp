@@ -94,6 +94,11 @@ class Platform {
   /// A clock that never goes back.
   [[nodiscard]] virtual std::uint64_t now_ns() = 0;
 
+  /// Processor time that all threads of the process had so far.
+  ///
+  /// cost     a call of the system's
+  [[nodiscard]] virtual std::uint64_t processor_ns() = 0;
+
   [[nodiscard]] virtual MemoryReading memory() = 0;
 
   /// The stack of the calling thread, as the system made it; none where it does not say. All of it

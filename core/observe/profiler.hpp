@@ -67,6 +67,12 @@ class Profiler {
   /// A full collection's dead have ended: what each site has now is kept, to be compared with the next.
   void note_full_collection();
 
+  /// Allocations by size, as in `AllocationPatterns`; zero where nothing is sampled.
+  [[nodiscard]] std::array<double, AllocationPatterns::kBins> size_histogram() const {
+    const std::scoped_lock lock(mutex_);
+    return size_histogram_;
+  }
+
   /// Says what is at an address of code.
   using Name = std::function<StackFrame(std::uintptr_t)>;
   /// Fills in what `profile` has from kDetailed on.

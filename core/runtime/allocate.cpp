@@ -55,7 +55,7 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
   if (has_farewells()) {
     run_farewells(mutator);
   }
-  const bool is_small = granules * kGranuleBytes < config_.large_object.count();
+  const bool is_small = granules * kGranuleBytes < large_object().count();
   if (is_stress_due()) {
     conductor_->collect(&mutator, 0, CollectionTrigger::kExplicitRequest);
   }
@@ -123,7 +123,7 @@ ObjectIndex RuntimeState::try_record(MutatorState& mutator, TypeId type, std::ui
   // Since the limit is closed, the sampler has passed all that was taken so far.
   const std::uint64_t end = mutator.core.buffer.next() + granules;
   if (end > mutator.buffer_limit || granules > mutator.sampler.until() || safepoint_.is_wanted() ||
-      config_.collect_every != 0 || granules * kGranuleBytes >= config_.large_object.count()) {
+      config_.collect_every != 0 || granules * kGranuleBytes >= large_object().count()) {
     return ObjectIndex::kNull;
   }
   const ObjectIndex object = object_on(mutator.core.buffer.next());

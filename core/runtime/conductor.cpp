@@ -43,6 +43,7 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
       settled_ns_(clock.now_ns()),
       old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
   old_limit_ = trigger_.old_limit();
+  nursery_limit_ = options.trigger.nursery;
   if (options.verify) {
     collector_.check_marks();
   }
@@ -258,8 +259,25 @@ void Conductor::learn(const CollectionReport& report, Bytes youngest, std::uint6
 
 void Conductor::resize_nursery(Bytes nursery) {
   const std::scoped_lock lock(mutex_);
-  nursery_asked_ = nursery;
+  nursery_asked_ = nursery_limit_ = nursery;
   heap_.young().resize_nursery(nursery);
+}
+
+Bytes Conductor::nursery_limit() const {
+  const std::scoped_lock lock(mutex_);
+  return nursery_limit_;
+}
+
+ProgramCounters Conductor::counters() {
+  const std::uint64_t allocated = bytes_allocated();
+  const std::scoped_lock lock(mutex_);
+  return {.now_ns = clock_.now_ns(),
+          .processor_ns = clock_.processor_ns(),
+          .paused_ns = account_.pauses.total_ns(),
+          .bytes_allocated = allocated,
+          .bytes_copied = (account_.bytes_copied + account_.bytes_promoted).count(),
+          .bytes_promoted = account_.bytes_promoted.count(),
+          .collections = account_.collections};
 }
 
 void Conductor::note(const CollectionReport& report) {

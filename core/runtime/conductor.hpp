@@ -28,6 +28,7 @@
 #include "core/runtime/cycle_driver.hpp"
 #include "core/runtime/pretoucher.hpp"
 #include "core/runtime/safepoint.hpp"
+#include "core/tune/program_counters.hpp"
 #include "tenure/config.hpp"
 #include "tenure/statistics.hpp"
 
@@ -122,6 +123,18 @@ class Conductor {
   void adopt(MutatorState& mutator);
 
   [[nodiscard]] std::uint64_t collections() const;
+  /// The program so far, for a tuner. Stopped world.
+  [[nodiscard]] ProgramCounters counters();
+  /// The most that is used of the nursery; what is used of it, which the pause target may hold below.
+  [[nodiscard]] Bytes nursery_limit() const;
+  [[nodiscard]] Bytes nursery_in_use() const { return heap_.young().nursery_size(); }
+  /// While it is so, sizes of the nursery are a trial's and no decision.
+  void put_nursery_on_trial(bool on) {
+    const std::scoped_lock lock(mutex_);
+    nursery_is_on_trial_ = on;
+  }
+  /// Tells of a change that somebody else made. No lock of the conductor is held.
+  void note_decision(Adapted parameter, double before, double after, const std::string& reason);
   /// What was adapted, the last changes.
   [[nodiscard]] std::vector<Decision> decisions() const;
 
@@ -195,6 +208,8 @@ class Conductor {
   std::uint64_t bytes_of_ended_ = 0;  // guarded by mutex_
   DecisionLog decisions_;             // guarded by mutex_
   Bytes nursery_asked_;               // since the last collection; guarded by mutex_
+  Bytes nursery_limit_;               // what was asked for last; guarded by mutex_
+  bool nursery_is_on_trial_ = false;  // guarded by mutex_
 
   // What a full collection is taken to cost in one stop, until one was seen: some 50 ns for an object of
   // 24 bytes.

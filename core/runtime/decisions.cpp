@@ -40,9 +40,15 @@ std::string_view to_string(Adapted parameter) {
     case Adapted::kOldLimit:
       return "old_limit";
     case Adapted::kMarking:
+      return "marking";
+    case Adapted::kNurseryLimit:
+      return "nursery_limit";
+    case Adapted::kLargeObject:
+      return "large_object";
+    case Adapted::kBatchCollection:
       break;
   }
-  return "marking";
+  return "batch_collection";
 }
 
 // In the stop, under the lock of the account.
@@ -58,12 +64,14 @@ void Conductor::note_decisions(const CollectionReport& report) {
                      .reason = {}},
                     now, reason);
   };
-  if (heap_.has_nursery()) {
+  if (heap_.has_nursery() && !nursery_is_on_trial_) {
     change(Adapted::kNursery, 0, static_cast<double>(pause_budget_.nursery().count()), [&] {
       return to_string(report.bytes_survived[0]) + " of " + to_string(youngest_before_) +
              " survived, and the stop took " + milliseconds(report.pause_ns) + " of " +
              milliseconds(options_.max_pause_ns);
     });
+  }
+  if (heap_.has_nursery()) {
     for (std::uint32_t generation = 0; generation < heap_.oldest(); ++generation) {
       change(Adapted::kPromotionAge, generation, heap_.promotion_age(generation), [&] {
         return to_string(report.bytes_copied) + " were copied and " +
@@ -84,6 +92,18 @@ void Conductor::note_decisions(const CollectionReport& report) {
     return std::string(name_of(marking)) + ": all of it would take " + milliseconds(full) +
            ", and a stop should take " + milliseconds(options_.max_pause_ns);
   });
+}
+
+void Conductor::note_decision(Adapted parameter, double before, double after,
+                              const std::string& reason) {
+  const std::scoped_lock lock(mutex_);
+  const Decision decision{.time_ns = clock_.now_ns(),
+                          .collection = account_.collections,
+                          .parameter = parameter,
+                          .reason = {}};
+  decisions_.note(decision, before,
+                  [] { return std::string(); });  // where it began, the first time
+  decisions_.note(decision, after, [&reason] { return reason; });
 }
 
 std::vector<Decision> Conductor::decisions() const {

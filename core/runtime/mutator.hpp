@@ -63,6 +63,7 @@ struct MutatorState {
   bool saying_farewell = false;            // it runs finalizers
   /// In buffers, the current one whole, and born old. Written by its own thread alone.
   std::atomic<std::uint64_t> bytes_allocated{0};
+  std::uint64_t allocated_at_boundary = 0;  // of those, when its last batch ended
 
  private:
   std::optional<std::optional<StackRange>> stack_;  // unknown until asked for

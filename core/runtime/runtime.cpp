@@ -7,6 +7,7 @@
 
 #include "core/base/check.hpp"
 #include "core/runtime/generation_options.hpp"
+#include "core/runtime/optimizer.hpp"
 #include "core/runtime/option_table.hpp"
 #include "core/runtime/state.hpp"
 
@@ -68,19 +69,23 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
   state->heap_ = std::move(*heap);
   state->conductor_ = std::make_unique<Conductor>(
       *state, host_platform(), *state->heap_, state->safepoint_,
-      ConductorOptions{
-          .trigger = {.generations = config.generations,
-                      .collection_ratio = ratios_of(config),
-                      .nursery = config.nursery,
-                      .old_start = config.old_start,
-                      .heap_limit = config.heap_limit},
-          .workers = workers_for(config),
-          .mode = config.mode,
-          .max_pause_ns = config.max_pause_us * 1000,
-          .verify = config.verify,
-          .after_full = [raw = state.get()] { raw->settle_payloads(); },
-          .after_stop = [raw = state.get()](
-                            const CollectionReport& report) { raw->profile_collection(report); }});
+      ConductorOptions{.trigger = {.generations = config.generations,
+                                   .collection_ratio = ratios_of(config),
+                                   .nursery = config.nursery,
+                                   .old_start = config.old_start,
+                                   .heap_limit = config.heap_limit},
+                       .workers = workers_for(config),
+                       .mode = config.mode,
+                       .max_pause_ns = config.max_pause_us * 1000,
+                       .verify = config.verify,
+                       .after_full = [raw = state.get()] { raw->settle_payloads(); },
+                       .after_stop =
+                           [raw = state.get()](const CollectionReport& report) {
+                             raw->profile_collection(report);
+                             raw->optimizer_->note(report);
+                           }});
+  state->optimizer_ =
+      std::make_unique<Optimizer>(*state, std::max(config.nursery, kNurseryReserve));
   // Why not wherever there is a device: its context costs half a second, and memory on it.
   const bool has_context = state->backend_->name().starts_with("cuda");
   if (config.marker == MarkerChoice::kCuda ||
@@ -97,6 +102,7 @@ RuntimeState::RuntimeState(const Config& config, const Config& asked)
     : config_(config),
       asked_(asked),
       profiler_(config.sample_interval),
+      large_object_(config.large_object.count()),
       planner_(config.plan_payloads == PayloadPlans::kOn && may_start_threads(config.mode)),
       system_watch_(
           may_start_threads(config.mode) ? config.watch_system_ms : 0,

@@ -37,6 +37,8 @@
 
 namespace tenure {
 
+class Optimizer;  // core/runtime
+
 /// What is needed to collect, or to ask for payload memory, from inside.
 class RuntimeState {
  public:
@@ -72,6 +74,16 @@ class RuntimeState {
   /// errors   kOutOfMemory, with what is held
   [[nodiscard]] Result<ObjectIndex> allocate(MutatorState& mutator, TypeId type,
                                              std::uint64_t granules);
+
+  /// Objects at least this big are born old. Why relaxed: it guards nothing, and an allocation may go by
+  /// what it was.
+  [[nodiscard]] Bytes large_object() const {
+    return Bytes{large_object_.load(std::memory_order_relaxed)};
+  }
+  void set_large_object(Bytes size) {
+    large_object_.store(size.count(), std::memory_order_relaxed);
+  }
+  [[nodiscard]] Optimizer& optimizer() { return *optimizer_; }
 
   /// Leases payload memory, and climbs the ladder where the pool has none.
   [[nodiscard]] Result<PayloadLease> lease(MutatorState* self, Bytes size,
@@ -206,6 +218,8 @@ class RuntimeState {
   std::unique_ptr<Heap> heap_;
   Safepoint safepoint_;
   std::unique_ptr<Conductor> conductor_;
+  std::unique_ptr<Optimizer> optimizer_;  // told by the conductor
+  std::atomic<std::uint64_t> large_object_;
 
   std::mutex pools_mutex_;
   std::array<std::unique_ptr<PayloadPool>, kMemoryKinds> owned_pools_;  // guarded by pools_mutex_

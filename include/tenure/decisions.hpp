@@ -13,13 +13,17 @@ class Runtime;
 
 /// What is adapted while a program runs. Where `Config` sets a value for good, it is not.
 enum class Adapted : std::uint8_t {
-  kNursery,       // bytes; between 128 KiB and `Config::nursery`
+  kNursery,  // bytes; between 128 KiB and `Config::nursery`, or what the program set it to since
   kPromotionAge,  // survivals before an object leaves `generation`; 1 to what `Config` allows
   kOldLimit,  // bytes in the oldest generation, past which it is collected; `Config::old_start` at least
   kMarking,  // 0: in one stop, 1: in slices, 2: by a thread beside the program
+  // Of optimizer.hpp: where a trial was kept, or what it set was reverted.
+  kNurseryLimit,     // bytes: the most that kNursery may be
+  kLargeObject,      // bytes: objects at least this big are born old
+  kBatchCollection,  // 1: the nursery is collected where the program marks the end of a batch
 };
-inline constexpr std::size_t kAdaptedParameters = 4;
-/// "nursery", "promotion_age", "old_limit", "marking".
+inline constexpr std::size_t kAdaptedParameters = 7;
+/// "nursery", "promotion_age", "old_limit", "marking", "nursery_limit", "large_object", "batch_collection".
 [[nodiscard]] std::string_view to_string(Adapted parameter);
 
 /// One change, with what it was made of.

@@ -16,6 +16,7 @@
 #include "tenure/make.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/object.hpp"
+#include "tenure/optimizer.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/payload_map.hpp"
 #include "tenure/per_generation.hpp"

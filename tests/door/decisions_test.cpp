@@ -79,6 +79,11 @@ class Decisions : public RuntimeTest {
         case Adapted::kMarking:
           EXPECT_LE(one.after, 2);
           break;
+        case Adapted::kNurseryLimit:
+        case Adapted::kLargeObject:
+        case Adapted::kBatchCollection:
+          ADD_FAILURE() << "nobody asked the optimizer";
+          break;
       }
     }
   }
