@@ -12,6 +12,7 @@ void bench_barrier(Session& session);
 void bench_capi(Session& session);
 void bench_young(Session& session);
 void bench_mark(Session& session);
+void bench_optimizer(Session& session);
 void bench_pause(Session& session);
 void bench_gc(Session& session);
 void bench_pool(Session& session);
@@ -32,6 +33,7 @@ inline constexpr Bench kBenches[] = {
     {"capi", "what the C ABI costs over C++", bench_capi},
     {"young", "young collections, by survivors", bench_young},
     {"mark", "full collections of a large old generation", bench_mark},
+    {"optimizer", "changes to running programs, kept or taken back", bench_optimizer},
     {"pause", "stops and slices while a program goes on allocating", bench_pause},
     {"gc", "whole programs on our heap and on others'", bench_gc},
     {"pool", "leasing and handing back payload memory", bench_pool},

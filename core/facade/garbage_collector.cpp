@@ -125,6 +125,14 @@ Result<GarbageCollector> GarbageCollector::open(const GcConfiguration& configura
   if (!runtime) {
     return runtime.failure();
   }
+  const bool looks_by_itself = configuration.optimize_allocation_patterns &&
+                               configuration.mode == GcMode::kAdaptive &&
+                               configuration.num_generations > 1;
+  if (looks_by_itself) {
+    if (Result<void> on = set_auto_optimize(*runtime, true); !on) {
+      return on.failure();
+    }
+  }
   return GarbageCollector(std::make_unique<State>(configuration, std::move(*runtime)));
 }
 
@@ -266,6 +274,11 @@ GcStats GarbageCollector::get_statistics() const {
 const GcConfiguration& GarbageCollector::configuration() const { return state_->configuration; }
 
 MemoryProfiler GarbageCollector::memory_profiler() { return MemoryProfiler(state_->runtime); }
+
+MemoryOptimizer GarbageCollector::memory_optimizer() {
+  return {state_->runtime, state_->mutator.get(),
+          state_->configuration.optimize_allocation_patterns};
+}
 
 Runtime& GarbageCollector::runtime() { return state_->runtime; }
 SharedMutator& GarbageCollector::mutator() { return *state_->mutator; }

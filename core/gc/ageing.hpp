@@ -29,6 +29,13 @@ class Ageing {
   /// A young collection of generations 0 to `last` is over.
   void learn(std::uint32_t last, const Survivors& survivors);
 
+  /// Takes `age` from now on, and as the most that is learnt.
+  void set(std::uint32_t generation, std::uint32_t age) {
+    rows_[generation].most = age;
+    rows_[generation].waiting = 0;
+    set_age(rows_[generation], age);
+  }
+
   /// Survivals in `generation` before an object leaves it, in the next collection.
   [[nodiscard]] std::uint32_t age(std::uint32_t generation) const { return rows_[generation].age; }
 

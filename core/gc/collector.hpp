@@ -55,6 +55,12 @@ class Collector {
   /// Has each full collection's marks compared with the serial marker's, as verifying builds do.
   void check_marks() { check_marks_ = true; }
 
+  /// Promotes from `generation` at another age from the next collection on.
+  void set_promotion_age(std::uint32_t generation, std::uint32_t age) {
+    ageing_.set(generation, age);
+    heap_.set_promotion_age(generation, age);
+  }
+
   [[nodiscard]] Cycle& cycle() { return cycle_; }
 
  private:

@@ -15,8 +15,8 @@ namespace {
 // References of one object that are read at a time; the rest waits where others can take it.
 constexpr std::uint32_t kPiece = 1024;
 
-// Copies whose targets are being fetched: about the line fills that a core keeps under way.
-constexpr std::uint32_t kAhead = 16;
+// Room for copies whose targets are being fetched.
+constexpr std::uint32_t kAhead = Heap::kMostCopiesAhead;
 
 // Targets of one copy that are fetched ahead of its reading; of more, as it is read.
 constexpr std::uint32_t kFetched = 8;
@@ -72,7 +72,8 @@ EvacuationPlan::EvacuationPlan(Heap& of, Promotion to)
       types(TypeTable::instance().rows()),
       promotion(to),
       oldest(of.oldest()),
-      is_marking(of.is_marking()) {
+      is_marking(of.is_marking()),
+      ahead(of.copies_ahead()) {
   const bool all = promotion == Promotion::kAllToOldest;
   for (std::uint32_t generation = 0; generation < oldest; ++generation) {
     age_limits[generation] = all ? 0 : of.promotion_age(generation);
@@ -83,7 +84,9 @@ EvacuationPlan::EvacuationPlan(Heap& of, Promotion to)
 // The next few copies to be read, oldest first.
 class EvacuationWorker::Ahead {
  public:
-  [[nodiscard]] bool is_full() const { return count_ == kAhead; }
+  explicit Ahead(std::uint32_t most) : most_(most) {}
+
+  [[nodiscard]] bool is_full() const { return count_ == most_; }
   [[nodiscard]] bool is_empty() const { return count_ == 0; }
   void put(const Unread& piece) { places_[(first_ + count_++) % kAhead] = piece; }
   [[nodiscard]] Unread take() {
@@ -97,6 +100,7 @@ class EvacuationWorker::Ahead {
   std::array<Unread, kAhead> places_;
   std::uint32_t first_ = 0;
   std::uint32_t count_ = 0;
+  std::uint32_t most_;
 };
 
 template <class Access>
@@ -276,7 +280,7 @@ inline void EvacuationWorker::read(const Unread& piece) {
 
 template <class Access, class MayGoOn>
 void EvacuationWorker::drain(MayGoOn may_go_on) {
-  Ahead ahead;
+  Ahead ahead(plan_.ahead);
   while (may_go_on()) {
     while (!stack_.empty() && !ahead.is_full()) {
       ahead.put(look_ahead());

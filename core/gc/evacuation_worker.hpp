@@ -43,7 +43,8 @@ struct EvacuationPlan {
   const TypeRow* types;
   Promotion promotion;
   std::uint32_t oldest;
-  bool is_marking;  // what goes to the oldest generation is reported
+  bool is_marking;      // what goes to the oldest generation is reported
+  std::uint32_t ahead;  // copies that wait to be read
   std::array<std::uint32_t, kMaxGenerations> age_limits{};  // survivals, by generation
   std::array<std::uint32_t, kMaxGenerations> goes_to{};     // and up to here then
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -90,6 +91,18 @@ class Heap {
   [[nodiscard]] std::uint32_t promotion_age(std::uint32_t generation) const {
     return ages_[generation];
   }
+
+  /// Copies whose reading waits while what they name is fetched: 16 hide cache misses best, and lay down so
+  /// many chains between each other; 1 lays children beside their parents. Read in stops.
+  [[nodiscard]] std::uint32_t copies_ahead() const {
+    return copies_ahead_.load(std::memory_order_relaxed);
+  }
+  /// Anyone; from the next collection on.
+  void set_copies_ahead(std::uint32_t copies) {
+    copies_ahead_.store(copies, std::memory_order_relaxed);
+  }
+  static constexpr std::uint32_t kMostCopiesAhead =
+      16;  // about the line fills that a core keeps under way
 
   // Stopped world.
 
@@ -187,6 +200,7 @@ class Heap {
   CellCache born_old_;                                 // guarded by mutex_
   std::vector<ObjectIndex> born_while_marking_;        // guarded by mutex_
   std::array<std::uint32_t, kMaxGenerations> ages_{};  // before promotion; written in stops
+  std::atomic<std::uint32_t> copies_ahead_{kMostCopiesAhead};
   std::size_t cleared_ = 0;  // places of the old regions' list that were cleared; the preparer's
   bool is_marking_ = false;  // written in stops
 };

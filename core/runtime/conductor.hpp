@@ -128,6 +128,11 @@ class Conductor {
   /// The most that is used of the nursery; what is used of it, which the pause target may hold below.
   [[nodiscard]] Bytes nursery_limit() const;
   [[nodiscard]] Bytes nursery_in_use() const { return heap_.young().nursery_size(); }
+  [[nodiscard]] std::uint64_t pause_target_ns() const { return options_.max_pause_ns; }
+  /// Stopped world.
+  void set_promotion_age(std::uint32_t generation, std::uint32_t age) {
+    collector_.set_promotion_age(generation, age);
+  }
   /// While it is so, sizes of the nursery are a trial's and no decision.
   void put_nursery_on_trial(bool on) {
     const std::scoped_lock lock(mutex_);

@@ -46,9 +46,11 @@ std::string_view to_string(Adapted parameter) {
     case Adapted::kLargeObject:
       return "large_object";
     case Adapted::kBatchCollection:
+      return "batch_collection";
+    case Adapted::kCopiesAhead:
       break;
   }
-  return "batch_collection";
+  return "copies_ahead";
 }
 
 // In the stop, under the lock of the account.

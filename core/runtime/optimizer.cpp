@@ -1,11 +1,12 @@
 #include "core/runtime/optimizer.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/runtime/state.hpp"
-#include "tenure/mutator.hpp"
-#include "tenure/runtime.hpp"
+#include "core/tune/collection_rules.hpp"
+#include "core/tune/figures_text.hpp"
 
 namespace tenure {
 
@@ -20,6 +21,8 @@ constexpr std::uint64_t kObjectPart = 8;
 constexpr Bytes kLeastLargeObject{1u << 10};
 constexpr Bytes kMostLargeObject{128u << 10};
 constexpr Bytes kLeastNursery{256u << 10};
+// Where nothing survived, no rule about what was promoted has anything to say.
+constexpr double kNothingPromoted = 0.5;
 
 double as_number(Bytes bytes) { return static_cast<double>(bytes.count()); }
 Bytes as_bytes(double number) { return Bytes{static_cast<std::uint64_t>(number)}; }
@@ -31,30 +34,11 @@ Adapted adapted_by(Lever lever) {
     case Lever::kLargeObject:
       return Adapted::kLargeObject;
     case Lever::kBatchCollection:
+      return Adapted::kBatchCollection;
+    case Lever::kCopiesAhead:
       break;
   }
-  return Adapted::kBatchCollection;
-}
-
-Result<RuntimeState*> open_state(const Runtime& runtime) {
-  RuntimeState& state = runtime.state();
-  if (state.is_child() || !state.is_open()) {
-    return Error{ErrorCode::kClosed, "the runtime was closed; it has nothing to optimize"};
-  }
-  return &state;
-}
-
-Result<RuntimeState*> tunable_state(const Runtime& runtime) {
-  Result<RuntimeState*> state = open_state(runtime);
-  if (state && (*state)->config().mode == Mode::kManual) {
-    return Error{ErrorCode::kUnsupported,
-                 "in manual mode nothing is changed that nobody asked for"};
-  }
-  if (state && (*state)->config().generations == 1) {
-    return Error{ErrorCode::kUnsupported,
-                 "a heap of one generation has nothing that could be tuned"};
-  }
-  return state;
+  return Adapted::kCopiesAhead;
 }
 
 }  // namespace
@@ -75,9 +59,11 @@ double Optimizer::get(Lever lever) const {
     case Lever::kLargeObject:
       return as_number(runtime_.large_object());
     case Lever::kBatchCollection:
+      return collects_at_boundaries_ ? 1 : 0;
+    case Lever::kCopiesAhead:
       break;
   }
-  return collects_at_boundaries_ ? 1 : 0;
+  return runtime_.heap().copies_ahead();
 }
 
 void Optimizer::set(Lever lever, double value) {
@@ -91,6 +77,9 @@ void Optimizer::set(Lever lever, double value) {
     case Lever::kBatchCollection:
       collects_at_boundaries_ = value != 0;
       break;
+    case Lever::kCopiesAhead:
+      runtime_.heap().set_copies_ahead(static_cast<std::uint32_t>(value));
+      break;
   }
 }
 
@@ -101,9 +90,11 @@ double Optimizer::least(Lever lever) const {
     case Lever::kLargeObject:
       return as_number(kLeastLargeObject);
     case Lever::kBatchCollection:
+      return 0;
+    case Lever::kCopiesAhead:
       break;
   }
-  return 0;
+  return 1;
 }
 
 double Optimizer::most(Lever lever) const {
@@ -114,9 +105,11 @@ double Optimizer::most(Lever lever) const {
       return std::min(as_number(kMostLargeObject),
                       as_number(runtime_.conductor().nursery_limit()) / kObjectPart);
     case Lever::kBatchCollection:
+      return 1;
+    case Lever::kCopiesAhead:
       break;
   }
-  return 1;
+  return Heap::kMostCopiesAhead;
 }
 
 void Optimizer::tell(Lever lever, const OptimizationTrial& trial) {
@@ -165,6 +158,16 @@ LoadFigures Optimizer::figures(const ProgramCounters& now) const {
   load.large_object_least = least(Lever::kLargeObject);
   load.size_histogram = runtime_.profiler().size_histogram();
   load.collects_at_boundaries = collects_at_boundaries_;
+  load.copies_ahead = get(Lever::kCopiesAhead);
+  {
+    const std::scoped_lock accesses(accesses_mutex_);
+    double spatial = 0;
+    accesses_.for_each([&](std::uint32_t, const AccessFigures& of) {
+      load.accesses += of.accesses;
+      spatial += of.accesses * of.spatial();
+    });
+    load.accesses_beside = load.accesses > 0 ? spatial / load.accesses : 0;
+  }
   load.batches = batches_.count();
   load.batch_bytes = batches_.mean();
   load.batch_unevenness = batches_.unevenness();
@@ -225,7 +228,8 @@ Result<void> Optimizer::try_change(const OptimizationRecommendation& change) {
                                               std::to_string(static_cast<std::int64_t>(value)) +
                                               "; " + why};
   };
-  if (!(value >= least(strategy->lever) && value <= most(strategy->lever))) {
+  if (!(value >= least(strategy->lever) && value <= most(strategy->lever)) ||
+      value != std::floor(value)) {
     return refuse("it takes " + std::to_string(static_cast<std::int64_t>(least(strategy->lever))) +
                   " to " + std::to_string(static_cast<std::int64_t>(most(strategy->lever))));
   }
@@ -279,7 +283,45 @@ void Optimizer::clear(MutatorState* self) {
     tuner_.forget();
     batches_.clear();
     analysed_ = now;
+    const std::scoped_lock accesses(accesses_mutex_);
+    accesses_.clear();
   });
+}
+
+CollectionParameters Optimizer::apply_rules(MutatorState* self) {
+  YoungParameters after;
+  runtime_.conductor().in_stop(self, [&] {
+    const ProgramCounters now = counters();
+    const std::scoped_lock lock(mutex_);
+    Conductor& conductor = runtime_.conductor();
+    const double collections = static_cast<double>(now.collections - ruled_.collections);
+    const double copied = static_cast<double>(now.bytes_copied - ruled_.bytes_copied);
+    YoungFigures figures{.collections = now.collections - ruled_.collections,
+                         .target_ns = static_cast<double>(conductor.pause_target_ns()),
+                         .promoted_share = kNothingPromoted};
+    if (collections > 0) {
+      figures.mean_pause_ns = static_cast<double>(now.paused_ns - ruled_.paused_ns) / collections;
+    }
+    if (copied > 0) {
+      figures.promoted_share =
+          static_cast<double>(now.bytes_promoted - ruled_.bytes_promoted) / copied;
+    }
+    const YoungParameters before{get(Lever::kNursery), runtime_.heap().promotion_age(0)};
+    after = tenure::apply_rules(figures, before, {least(Lever::kNursery), most(Lever::kNursery)});
+    if (figures.collections >= kEnoughForRules) {
+      ruled_ = now;
+    }
+    if (after.nursery != before.nursery) {
+      set(Lever::kNursery, after.nursery);
+      conductor.note_decision(Adapted::kNurseryLimit, before.nursery, after.nursery,
+                              "by rule: the mean pause was " + number_text(figures.mean_pause_ns) +
+                                  " ns, and " + number_text(figures.target_ns) + " is aimed at");
+    }
+    if (after.age != before.age) {
+      conductor.set_promotion_age(0, after.age);
+    }
+  });
+  return {as_bytes(after.nursery), after.age};
 }
 
 void Optimizer::note_batch(MutatorState& mutator) {
@@ -300,84 +342,6 @@ void Optimizer::note_batch(MutatorState& mutator) {
   // A batch larger than the nursery is collected in its midst whatever is done here.
   if (next <= size && used + next > size) {
     runtime_.conductor().collect_by_trigger(mutator);
-  }
-}
-
-Result<std::vector<OptimizationRecommendation>> recommend_optimizations(Runtime& runtime) {
-  Result<RuntimeState*> state = open_state(runtime);
-  if (!state) {
-    return state.failure();
-  }
-  return (*state)->optimizer().recommend((*state)->self());
-}
-
-Result<std::vector<std::string>> optimize(Runtime& runtime) {
-  Result<RuntimeState*> state = tunable_state(runtime);
-  if (!state) {
-    return state.failure();
-  }
-  return (*state)->optimizer().optimize((*state)->self());
-}
-
-Result<void> try_optimization(Runtime& runtime, const OptimizationRecommendation& change) {
-  Result<RuntimeState*> state = tunable_state(runtime);
-  return state ? (*state)->optimizer().try_change(change) : Result<void>(state.failure());
-}
-
-Result<void> revert_optimization(Runtime& runtime, std::string_view strategy) {
-  Result<RuntimeState*> state = open_state(runtime);
-  return state ? (*state)->optimizer().revert(strategy) : Result<void>(state.failure());
-}
-
-OptimizationReport optimization_report(const Runtime& runtime) {
-  return runtime.state().optimizer().report();
-}
-
-Result<void> set_auto_optimize(Runtime& runtime, bool on) {
-  Result<RuntimeState*> state = tunable_state(runtime);
-  if (!state) {
-    return state.failure();
-  }
-  (*state)->optimizer().set_auto(on);
-  return {};
-}
-
-Result<void> set_optimization_parameters(Runtime& runtime,
-                                         const OptimizationParameters& parameters) {
-  Result<RuntimeState*> state = open_state(runtime);
-  if (!state) {
-    return state.failure();
-  }
-  if (!(parameters.min_confidence >= 0 && parameters.min_confidence <= 1)) {
-    return Error{
-        ErrorCode::kBadArgument,
-        "min_confidence is " + std::to_string(parameters.min_confidence) + "; it takes 0 to 1"};
-  }
-  constexpr std::uint64_t kMost = 9;
-  if (parameters.max_optimizations_per_cycle < 1 ||
-      parameters.max_optimizations_per_cycle > kMost) {
-    return Error{ErrorCode::kBadArgument,
-                 "max_optimizations_per_cycle is " +
-                     std::to_string(parameters.max_optimizations_per_cycle) + "; it takes 1 to 9"};
-  }
-  (*state)->optimizer().set_parameters(parameters);
-  return {};
-}
-
-Result<void> clear_optimization_history(Runtime& runtime) {
-  Result<RuntimeState*> state = open_state(runtime);
-  if (!state) {
-    return state.failure();
-  }
-  (*state)->optimizer().clear((*state)->self());
-  return {};
-}
-
-void note_batch_boundary(Mutator& mutator) {
-  mutator.poll();
-  MutatorState& state = *mutator.core().state;
-  if (state.runtime.is_open()) {
-    state.runtime.optimizer().note_batch(state);
   }
 }
 

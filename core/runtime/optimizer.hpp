@@ -13,9 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/tune/access_log.hpp"
 #include "core/tune/batch_log.hpp"
 #include "core/tune/recommend.hpp"
 #include "core/tune/tuner.hpp"
+#include "tenure/allocation_pattern.hpp"
 #include "tenure/optimizer.hpp"
 #include "tenure/statistics.hpp"
 
@@ -47,6 +49,10 @@ class Optimizer {
   void set_auto(bool on);
   void set_parameters(const OptimizationParameters& parameters);
   void clear(MutatorState* self);
+  CollectionParameters apply_rules(MutatorState* self);
+
+  [[nodiscard]] std::vector<AllocationPattern> patterns() const;
+  void note_access(TypeId type, const void* address, AccessKind kind);
 
   /// Goes by what `as` makes of the program's counters from now on: for tests, whose clock is made up. Before
   /// there is a mutator.
@@ -77,7 +83,11 @@ class Optimizer {
   OptimizationParameters parameters_;
   bool auto_ = false;
   ProgramCounters analysed_;  // when figures were last looked at
+  ProgramCounters ruled_;     // when the rules last were
   BatchLog batches_;
+
+  mutable std::mutex accesses_mutex_;
+  AccessLog accesses_;  // guarded by accesses_mutex_
 };
 
 }  // namespace tenure

@@ -25,6 +25,10 @@ struct LoadFigures {
   double large_object_least = 0;  // that it may be set to
   std::array<double, AllocationPatterns::kBins> size_histogram{};  // zero where sizes are not known
 
+  double copies_ahead = 0;     // that wait to be read in a copying collection
+  double accesses = 0;         // uses that the program noted
+  double accesses_beside = 0;  // of those, near what was used just before, and not of it
+
   bool collects_at_boundaries = false;
   std::uint64_t batches = 0;    // that the program marked the end of
   double batch_bytes = 0;       // the mean of the last ones

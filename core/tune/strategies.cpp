@@ -10,7 +10,7 @@ namespace {
 
 using enum OptimizationHint;
 
-constexpr std::array<StrategyRow, 3> kRows{{
+constexpr std::array<StrategyRow, 4> kRows{{
     {.name = "Large Object Heap",
      .description =
          "objects from the knee of the size histogram on are born old, and never copied; "
@@ -35,6 +35,15 @@ constexpr std::array<StrategyRow, 3> kRows{{
      .parameter = "at_batch_boundaries",
      .figure = CostFigure::kBytesCopied,
      .priority = 2},
+    {.name = "Cache-Friendly Layout",
+     .description = "survivors are copied in the order in which they are reached, children beside "
+                    "their parents, and "
+                    "not so that copying is fastest; measured by the program's processor time for "
+                    "a byte allocated",
+     .lever = Lever::kCopiesAhead,
+     .parameter = "copies_ahead",
+     .figure = CostFigure::kProcessorTime,
+     .priority = 2},
 }};
 
 std::vector<OptimizationHint> hints_of(Lever lever) {
@@ -44,9 +53,11 @@ std::vector<OptimizationHint> hints_of(Lever lever) {
     case Lever::kNursery:
       return {kShortLived, kFrequentAllocations, kStreamingData};
     case Lever::kBatchCollection:
+      return {kBatchProcessing};
+    case Lever::kCopiesAhead:
       break;
   }
-  return {kBatchProcessing};
+  return {kSpatialLocality, kTemporalLocality, kRandomAccess};
 }
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
@@ -78,17 +89,30 @@ std::vector<OptimizationStrategy> optimization_strategies() {
 }
 
 std::string_view name_of(CostFigure figure) {
-  return figure == CostFigure::kCollectionShare ? "share of time in collections"
-                                                : "bytes copied for a byte allocated";
+  switch (figure) {
+    case CostFigure::kCollectionShare:
+      return "share of time in collections";
+    case CostFigure::kBytesCopied:
+      return "bytes copied for a byte allocated";
+    case CostFigure::kProcessorTime:
+      break;
+  }
+  return "processor time for a byte allocated, ns";
 }
 
 TrialStretch stretch_between(const ProgramCounters& from, const ProgramCounters& to,
                              CostFigure figure) {
   const std::uint64_t allocated = to.bytes_allocated - from.bytes_allocated;
-  const double cost = figure == CostFigure::kCollectionShare
-                          ? ratio(to.paused_ns - from.paused_ns, to.now_ns - from.now_ns)
-                          : ratio(to.bytes_copied - from.bytes_copied, allocated);
-  return {.cost = cost, .time = ratio(to.processor_ns - from.processor_ns, allocated)};
+  const double time = ratio(to.processor_ns - from.processor_ns, allocated);
+  switch (figure) {
+    case CostFigure::kCollectionShare:
+      return {.cost = ratio(to.paused_ns - from.paused_ns, to.now_ns - from.now_ns), .time = time};
+    case CostFigure::kBytesCopied:
+      return {.cost = ratio(to.bytes_copied - from.bytes_copied, allocated), .time = time};
+    case CostFigure::kProcessorTime:
+      break;
+  }
+  return {.cost = time, .time = time};
 }
 
 }  // namespace tenure

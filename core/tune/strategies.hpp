@@ -17,12 +17,14 @@ enum class Lever : std::uint8_t {
   kNursery,          // bytes: the most that is used of it
   kLargeObject,      // bytes: objects at least this big are born old
   kBatchCollection,  // 1: the nursery is collected at batch boundaries
+  kCopiesAhead,      // that wait to be read: the order in which survivors are laid down
 };
 
 /// What a strategy is to lower.
 enum class CostFigure : std::uint8_t {
   kCollectionShare,  // time in stops / time
   kBytesCopied,      // bytes copied / byte allocated
+  kProcessorTime,    // of the whole program / byte allocated
 };
 
 struct StrategyRow {

@@ -21,9 +21,11 @@ enum class Adapted : std::uint8_t {
   kNurseryLimit,     // bytes: the most that kNursery may be
   kLargeObject,      // bytes: objects at least this big are born old
   kBatchCollection,  // 1: the nursery is collected where the program marks the end of a batch
+  kCopiesAhead,      // whose reading waits while others are copied; 1: children lie beside parents
 };
-inline constexpr std::size_t kAdaptedParameters = 7;
-/// "nursery", "promotion_age", "old_limit", "marking", "nursery_limit", "large_object", "batch_collection".
+inline constexpr std::size_t kAdaptedParameters = 8;
+/// "nursery", "promotion_age", "old_limit", "marking", "nursery_limit", "large_object", "batch_collection",
+/// "copies_ahead".
 [[nodiscard]] std::string_view to_string(Adapted parameter);
 
 /// One change, with what it was made of.

@@ -157,6 +157,23 @@ Result<void> set_optimization_parameters(Runtime& runtime,
 /// errors   kClosed
 Result<void> clear_optimization_history(Runtime& runtime);
 
+/// What the four rules set.
+struct CollectionParameters {
+  Bytes nursery{};                  // the most that is used of it
+  std::uint32_t promotion_age = 0;  // survivals in generation 0
+};
+
+/// Applies four rules to what came since they were applied last, without a trial: of collections whose mean
+/// pause is beyond 1.5 of the target the nursery becomes 0.8 of what it was, below 0.5 of it 1.1; where more
+/// than 0.8 of what survived was promoted, objects wait for one collection more in generation 0, 10 at the
+/// most; below 0.2 for one less, 1 at the least. Nothing changes of fewer than 10 collections, and no nursery
+/// passes what it may be set to.
+///
+/// returns  what is in force now
+/// cost     a stop
+/// errors   kClosed; kUnsupported: manual mode, or one generation
+Result<CollectionParameters> optimize_collection_parameters(Runtime& runtime);
+
 /// Says that a batch of work is over, and that little of what it allocated lives on: the end of a step, a
 /// frame, a request. With Batch Collection in force the nursery is collected here where the next batch would
 /// not fit into what is left of it. A safepoint.

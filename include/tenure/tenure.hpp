@@ -1,6 +1,7 @@
 // Everything, in reading order.
 #pragma once
 
+#include "tenure/allocation_pattern.hpp"
 #include "tenure/arena.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"

@@ -339,7 +339,8 @@ def _holders(report):
 
 def _decisions(report):
     def value(row, key):
-        return bytes_text(row[key]) if row["parameter"] in ("nursery", "old_limit") else f"{row[key]:g}"
+        sizes = ("nursery", "old_limit", "nursery_limit", "large_object")
+        return bytes_text(row[key]) if row["parameter"] in sizes else f"{row[key]:g}"
 
     rows = [(r["collection"], r["parameter"] + (f" of generation {r['generation']}" if r["parameter"] ==
                                                 "promotion_age" else ""),

@@ -82,6 +82,7 @@ class Decisions : public RuntimeTest {
         case Adapted::kNurseryLimit:
         case Adapted::kLargeObject:
         case Adapted::kBatchCollection:
+        case Adapted::kCopiesAhead:
           ADD_FAILURE() << "nobody asked the optimizer";
           break;
       }

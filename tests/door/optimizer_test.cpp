@@ -121,19 +121,20 @@ TEST_F(OptimizerTest, KeepsALargerNurseryForALoadWhoseSurvivorsAreAsManyAnyway) 
 }
 
 TEST_F(OptimizerTest, TakesALargerNurseryBackFromALoadThatKeepsAll) {
-  std::vector<Handle<Node>> all;
-  try_change("Generation Tuning", "nursery_bytes", 1024 * kKiB);
-  const OptimizationTrial trial = run_trial([&] {
-    for (int k = 0; k < 20'000; ++k) {
+  runtime.state().optimizer().measure(
+      [](const ProgramCounters& real) { return made_up_time(real, 0); });
+  // A queue of 24 MiB: each object is copied until it is old, and dies there.
+  constexpr std::uint32_t kLength = 1'000'000;
+  const Local<RefArray<Node>> queue = make_array<Node>(*mutator, kLength);
+  std::uint32_t at = 0;
+  const auto run = [&] {
+    for (int k = 0; k < 10'000; ++k) {
       const Local<Node> node = make<Node>(*mutator);
-      node->left = Local<Node>(*mutator, all.empty() ? nullptr : all.back().get());
-      all.resize(1);
-      all[0] = Handle<Node>(node);
-      if (k % 20'000 == 0 && collections() % 64 == 0) {
-        all.clear();  // so that the heap has room for what comes
-      }
+      (*queue)[at++ % kLength] = node;
     }
-  });
+  };
+  try_change("Generation Tuning", "nursery_bytes", 1024 * kKiB);
+  const OptimizationTrial trial = run_trial(run);
 
   EXPECT_EQ(trial.state, TrialState::kTakenBack) << trial.conclusion;
   churn(100'000, 100);
@@ -206,6 +207,74 @@ TEST_F(OptimizerTest, TakesALowerBoundBackWhereSuchObjectsDieYoung) {
   EXPECT_EQ(runtime.state().large_object(), 32_KiB);
 }
 
+// How many of a list's nodes lie right behind the one before, once it was copied among 31 others.
+class LayoutTest : public OptimizerTest {
+ protected:
+  std::uint64_t walked_ = 0;
+  std::uint64_t last_ = 0;
+
+  int neighbours() {
+    const std::size_t lists = 32;
+    const Local<RefArray<Node>> heads = make_array<Node>(*mutator, lists);
+    for (int k = 0; k < 50; ++k) {
+      for (std::uint32_t list = 0; list < lists; ++list) {
+        const Local<Node> node = make<Node>(*mutator);
+        node->left = (*heads)[list];
+        (*heads)[list] = node;
+      }
+    }
+    collect_young();
+    int near = 0;
+    const Node* node = (*heads)[0].get();
+    for (const Node* next = node->left.get(); next != nullptr;
+         node = next, next = next->left.get()) {
+      const auto step =
+          reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(node);
+      near += step == 24 ? 1 : 0;
+    }
+    return near;
+  }
+};
+
+TEST_F(LayoutTest, LaysChildrenBesideTheirParentsOnTrialAndNotAfterwards) {
+  EXPECT_LT(neighbours(), 10);
+  runtime.state().heap().set_copies_ahead(1);
+  EXPECT_GT(neighbours(), 45);
+  runtime.state().heap().set_copies_ahead(16);
+  EXPECT_LT(neighbours(), 10);
+}
+
+TEST_F(LayoutTest, IsTakenBackWhereTheProgramIsNoFasterForIt) {
+  try_change("Cache-Friendly Layout", "copies_ahead", 1);
+  bool was_set = false;
+  const OptimizationTrial trial = run_trial([&] {
+    churn(10'000, 4'000);
+    was_set |= runtime.state().heap().copies_ahead() == 1;
+  });
+  EXPECT_EQ(trial.state, TrialState::kTakenBack) << trial.conclusion;
+  EXPECT_TRUE(was_set);
+  EXPECT_EQ(runtime.state().heap().copies_ahead(), 16u);
+}
+
+TEST_F(LayoutTest, IsKeptWhereTheProgramIsFasterForIt) {
+  runtime.state().optimizer().measure([this](const ProgramCounters& real) {
+    ProgramCounters made = made_up_time(real, 0);
+    // Uses of what lies apart cost as much again; what was allocated since the last look.
+    walked_ +=
+        (real.bytes_allocated - last_) * (runtime.state().heap().copies_ahead() == 1 ? 1 : 2);
+    last_ = real.bytes_allocated;
+    made.processor_ns += walked_;
+    made.now_ns = made.processor_ns;
+    return made;
+  });
+  try_change("Cache-Friendly Layout", "copies_ahead", 1);
+  const OptimizationTrial trial = run_trial([this] { churn(10'000, 4'000); });
+  EXPECT_EQ(trial.state, TrialState::kKept) << trial.conclusion;
+  EXPECT_EQ(runtime.state().heap().copies_ahead(), 1u);
+  value_or_throw(revert_optimization(runtime, "Cache-Friendly Layout"));
+  EXPECT_EQ(runtime.state().heap().copies_ahead(), 16u);
+}
+
 TEST_F(OptimizerTest, RevertsWhatWasKept) {
   try_change("Generation Tuning", "nursery_bytes", 1024 * kKiB);
   ASSERT_EQ(run_trial([this] { churn(10'000, 4'000); }).state, TrialState::kKept);
@@ -267,7 +336,7 @@ class SmallOptimizerTest : public OptimizerTest {
  private:
   static Config small() {
     Config config = tunable();
-    config.heap_limit = 8_MiB;  // the nursery may be a quarter of that
+    config.heap_limit = 6_MiB;  // the nursery may be a quarter of that
     return config;
   }
 };
@@ -279,9 +348,9 @@ TEST_F(SmallOptimizerTest, SettlesOnASteadyLoad) {
       churn(10'000, 2'000);
     }
   };
-  run(900);
+  run(300);
   const auto settled = static_cast<double>(runtime.state().conductor().nursery_limit().count());
-  run(500);
+  run(150);
   // Trials of what did not pay come again now and then; what is in force stays.
   EXPECT_EQ(runtime.state().conductor().nursery_limit(),
             Bytes{static_cast<std::uint64_t>(settled)});
@@ -308,6 +377,55 @@ TEST_F(OptimizerTest, TriesWhatItRecommendsWhereItIsAsked) {
   EXPECT_EQ(value_or_throw(optimize(runtime)), std::vector<std::string>{"Generation Tuning"});
   EXPECT_EQ(optimization_report(runtime).trials.size(), 1u);
   EXPECT_TRUE(value_or_throw(optimize(runtime)).empty()) << "too few collections since";
+}
+
+// Pauses by the clock that is made up: so many nanoseconds each.
+class CollectionRulesTest : public OptimizerTest {
+ protected:
+  void pauses(std::uint64_t ns) {
+    runtime.state().optimizer().measure([ns](const ProgramCounters& real) {
+      ProgramCounters made = real;
+      made.paused_ns = real.collections * ns;
+      return made;
+    });
+  }
+  void run(std::size_t live) {
+    for (const std::uint64_t until = collections() + 12; collections() < until;) {
+      churn(10'000, live);
+    }
+  }
+};
+
+TEST_F(CollectionRulesTest, GrowTheNurseryOfShortPausesUpToItsBound) {
+  pauses(1'000);
+  run(0);
+  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).nursery,
+            Bytes{(512_KiB).count() * 11 / 10});
+  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).nursery,
+            Bytes{(512_KiB).count() * 11 / 10})
+      << "too few collections since";
+}
+
+TEST_F(CollectionRulesTest, ShrinkTheNurseryOfLongPausesDownToItsBound) {
+  pauses(2'000'000'000);
+  Bytes nursery;
+  for (int k = 0; k < 6; ++k) {
+    run(0);
+    nursery = value_or_throw(optimize_collection_parameters(runtime)).nursery;
+  }
+  EXPECT_EQ(nursery, 256_KiB);
+  churn(100'000, 0);
+  EXPECT_EQ(runtime.state().heap().young().nursery_size(), 256_KiB);
+}
+
+TEST_F(CollectionRulesTest, LetObjectsWaitShorterWhereFewAreEverPromoted) {
+  pauses(1'000'000'000);
+  run(1'000);  // none of them survives twice
+  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).promotion_age, 2u);
+  run(1'000);
+  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).promotion_age, 1u);
+  run(1'000);
+  EXPECT_LE(runtime.statistics().promotion_age[0], 1u);
 }
 
 TEST_F(OptimizerTest, RefusesWhatCannotBe) {

@@ -132,7 +132,8 @@ void print_decisions(const Json& decisions, std::size_t most) {
        ++k) {
     const Json& one = decisions[k];
     const auto parameter = one.at("parameter").get<std::string>();
-    const bool is_size = parameter == "nursery" || parameter == "old_limit";
+    const bool is_size = parameter == "nursery" || parameter == "old_limit" ||
+                         parameter == "nursery_limit" || parameter == "large_object";
     const auto value = [&](const char* key) {
       const auto number = one.at(key).get<double>();
       return is_size ? to_string(Bytes{static_cast<std::uint64_t>(number)})

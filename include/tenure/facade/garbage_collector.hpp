@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tenure/facade/objects.hpp"
+#include "tenure/facade/optimizer.hpp"
 #include "tenure/facade/profiler.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/pressure.hpp"
@@ -49,12 +50,14 @@ struct GcConfiguration {
   /// Generation k is collected with every n-th young collection; 0: not by turn. One for each
   /// generation, the first of them 1. By default {1, 10, 50} for three, and on times 5.
   PerGeneration collection_ratio{};
-  bool enable_compaction = true;             // objects of the oldest generation may move
-  double compaction_threshold = 0.3;         // fragmentation_ratio above which they do; 0 to 1
-  bool optimize_allocation_patterns = true;  // allowed; this version has no optimizer to allow
-  bool enable_profiling = false;             // the profiler watches, at kBasic or `profiling_level`
-  bool track_allocation_sites = false;       // the stack of each sample is noted, from kDetailed on
-  bool debug_mode = false;                   // the heap is verified after each collection
+  bool enable_compaction = true;      // objects of the oldest generation may move
+  double compaction_threshold = 0.3;  // fragmentation_ratio above which they do; 0 to 1
+  /// The optimizer may look for changes by itself: in adaptive mode it does, in others once
+  /// `MemoryOptimizer::set_auto_optimize` says so. Off: it acts where it is called.
+  bool optimize_allocation_patterns = true;
+  bool enable_profiling = false;        // the profiler watches, at kBasic or `profiling_level`
+  bool track_allocation_sites = false;  // the stack of each sample is noted, from kDetailed on
+  bool debug_mode = false;              // the heap is verified after each collection
   /// kNone: kBasic with `enable_profiling`, which the others need.
   ProfilingLevel profiling_level = ProfilingLevel::kNone;
   std::uint32_t heap_limit_mb = 0;      // 0: the cage
@@ -164,6 +167,8 @@ class GarbageCollector {
 
   /// What the program allocates, where, and how long it lives. Good while the collector is open.
   [[nodiscard]] MemoryProfiler memory_profiler();
+  /// What could be changed for it, and what was. Likewise.
+  [[nodiscard]] MemoryOptimizer memory_optimizer();
 
   /// The runtime that this is a view of, and the mutator that its calls share. For other languages'
   /// doors. The mutator is there until the collector is shut down.

@@ -122,6 +122,23 @@ TEST(Recommend, NothingThatIsInForce) {
   EXPECT_FALSE(has(names(load), "Batch Collection"));
 }
 
+TEST(Recommend, AnotherLayoutWhereWhatIsUsedTogetherLiesApart) {
+  LoadFigures load = busy();
+  load.copies_ahead = 16;
+  load.accesses = 5'000;
+  load.accesses_beside = 0.1;
+  EXPECT_TRUE(has(names(load), "Cache-Friendly Layout"));
+
+  load.accesses_beside = 0.9;
+  EXPECT_FALSE(has(names(load), "Cache-Friendly Layout"));
+  load.accesses_beside = 0.1;
+  load.accesses = 100;
+  EXPECT_FALSE(has(names(load), "Cache-Friendly Layout"));
+  load.accesses = 5'000;
+  load.copies_ahead = 1;
+  EXPECT_FALSE(has(names(load), "Cache-Friendly Layout"));
+}
+
 TEST(Recommend, TheKneeOfTheSizesAsWhatIsLarge) {
   LoadFigures load = busy();
   plant_large_objects(load);
