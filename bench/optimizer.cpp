@@ -1,7 +1,7 @@
 // What the optimizer makes of programs: for each strategy a load that it was made for, and one that it hurts.
 //
-// Models: a server that keeps its last requests (survivors as many whatever the nursery is), and one that
-// builds a large state and drops it at once (all survives); a training step or a frame, whose garbage dies
+// Models: a server that keeps its last requests (survivors as many whatever the nursery is), and one with a
+// long queue (all survives until it is old); a training step or a frame, whose garbage dies
 // at its end, and a program that marks ends that mean nothing; documents of some KiB that are kept for a
 // while among small objects, and such that are dropped at once; lists that are built by turns and walked often,
 // and objects that nobody walks.
@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/benches.hpp"
@@ -31,23 +32,33 @@ struct Node {
   static auto tenure_type() { return describe("BenchNode", &Node::left, &Node::right); }
 };
 
-// A program in a runtime of its own. `run` makes so many small objects, and what goes with them.
+using Nodes = RefArray<Node>;
+
+// A program in a runtime of its own, that makes small objects and what goes with them.
 class Load {
  public:
-  explicit Load(Bytes nursery)
-      : runtime_(value_or_throw(Runtime::open(config(nursery)))), mutator_(runtime_) {}
+  explicit Load(Bytes nursery) : runtime_(value_or_throw(Runtime::open(config(nursery)))) {}
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
   virtual ~Load() = default;
 
-  virtual void run(std::uint64_t objects) = 0;
+  void run(std::uint64_t objects) {
+    Mutator mutator(runtime_);
+    go(mutator, objects);
+  }
+  template <class IsOver>
+  void run_until(std::uint64_t most, IsOver is_over) {
+    constexpr std::uint64_t kAtATime = 10'000;
+    Mutator mutator(runtime_);
+    for (std::uint64_t made = 0; made < most && !is_over(); made += kAtATime) {
+      go(mutator, kAtATime);
+    }
+  }
   [[nodiscard]] Runtime& runtime() { return runtime_; }
 
- protected:
-  Runtime runtime_;
-  Mutator mutator_;
-
  private:
+  virtual void go(Mutator& mutator, std::uint64_t objects) = 0;
+
   static Config config(Bytes nursery) {
     Config config;
     config.nursery = nursery;
@@ -57,70 +68,62 @@ class Load {
     config.gc_workers = 1;
     return config;
   }
+
+  Runtime runtime_;
 };
 
-constexpr std::size_t kKept = 20'000;
-
-// The last objects live, and no others.
-class LastRequests : public Load {
+// The last `kept` objects live, and no others.
+class LastObjects : public Load {
  public:
-  explicit LastRequests(std::optional<std::uint64_t> marks = {})
-      : Load(2_MiB), ring_(make_array<Node>(mutator_, kKept)), marks_(marks) {}
-  void run(std::uint64_t objects) override {
+  explicit LastObjects(std::uint32_t kept, std::optional<std::uint64_t> marks = {})
+      : Load(2_MiB), kept_(kept), marks_(marks) {}
+
+ private:
+  void go(Mutator& mutator, std::uint64_t objects) override {
+    if (!ring_) {
+      ring_ = Handle<Nodes>(make_array<Node>(mutator, kept_));
+    }
+    Local<Nodes> ring(mutator, ring_.get());
     for (; objects > 0; --objects) {
-      const Local<Node> node = make<Node>(mutator_);
-      (*ring_)[static_cast<std::uint32_t>(at_++ % kKept)] = node;
+      const Local<Node> node = make<Node>(mutator);
+      (*ring)[static_cast<std::uint32_t>(at_++ % kept_)] = node;
       if (marks_ && at_ % *marks_ == 0) {
-        note_batch_boundary(mutator_);
+        note_batch_boundary(mutator);
       }
     }
   }
 
- private:
-  Local<RefArray<Node>> ring_;
+  std::uint32_t kept_;
   std::optional<std::uint64_t> marks_;
+  Handle<Nodes> ring_;
   std::uint64_t at_ = 0;
-};
-
-// Everything lives, until all of it is dropped.
-class GrowingState : public Load {
- public:
-  GrowingState() : Load(2_MiB), list_(mutator_) {}
-  void run(std::uint64_t objects) override {
-    for (; objects > 0; --objects) {
-      const Local<Node> node = make<Node>(mutator_);
-      node->left = list_;
-      list_ = node;
-      if (++length_ % 1'000'000 == 0) {
-        list_ = nullptr;
-      }
-    }
-  }
-
- private:
-  Local<Node> list_;
-  std::uint64_t length_ = 0;
 };
 
 // Lists of 3 MiB that die where they are said to, in a nursery that holds two of them and a half.
 class Steps : public Load {
  public:
-  Steps() : Load(8_MiB), list_(mutator_) {}
-  void run(std::uint64_t objects) override {
-    constexpr std::uint64_t kStep = (3u << 20) / 24;
-    for (; objects > 0; --objects) {
-      const Local<Node> node = make<Node>(mutator_);
-      node->left = list_;
-      list_ = node;
-      if (++made_ % kStep == 0) {
-        list_ = nullptr;
-        note_batch_boundary(mutator_);
-      }
-    }
-  }
+  Steps() : Load(8_MiB) {}
 
  private:
-  Local<Node> list_;
+  void go(Mutator& mutator, std::uint64_t objects) override {
+    constexpr std::uint64_t kStep = (3u << 20) / 24;
+    Local<Node> list(mutator, list_.get());
+    for (; objects > 0; --objects) {
+      {
+        const Local<Node> node = make<Node>(mutator);
+        node->left = list;
+        list = node;
+      }
+      if (++made_ % kStep == 0) {
+        list = nullptr;
+        list_ = {};
+        note_batch_boundary(mutator);
+      }
+    }
+    list_ = Handle<Node>(list);
+  }
+
+  Handle<Node> list_;
   std::uint64_t made_ = 0;
 };
 
@@ -128,60 +131,65 @@ class Steps : public Load {
 class Documents : public Load {
  public:
   explicit Documents(std::size_t kept) : Load(2_MiB), ring_(kept) {}
-  void run(std::uint64_t objects) override {
+
+ private:
+  void go(Mutator& mutator, std::uint64_t objects) override {
     constexpr std::uint64_t kSlots = 1'500;
     for (; objects > 0; --objects) {
-      (void)make<Node>(mutator_);
+      (void)make<Node>(mutator);
       if (++made_ % 10 == 0) {
-        ring_[made_ / 10 % ring_.size()] =
-            Handle<RefArray<Node>>(make_array<Node>(mutator_, kSlots));
+        ring_[made_ / 10 % ring_.size()] = Handle<Nodes>(make_array<Node>(mutator, kSlots));
       }
     }
   }
 
- private:
-  std::vector<Handle<RefArray<Node>>> ring_;
+  std::vector<Handle<Nodes>> ring_;
   std::uint64_t made_ = 0;
 };
 
-// 64 lists that are built by turns, and walked again and again until they are dropped. They are long enough
-// that no cache holds them.
+// Lists that are built by turns, and walked while the next ones are built. They are long enough that no cache
+// holds them.
 class WalkedLists : public Load {
  public:
-  WalkedLists() : Load(4_MiB), heads_(make_array<Node>(mutator_, kLists)) {}
-  void run(std::uint64_t objects) override {
-    constexpr std::uint64_t kBuilt = 64 * 10'000;
-    constexpr std::uint64_t kAWalk = 20'000;  // objects made between two walks
+  WalkedLists() : Load(4_MiB) {}
+
+ private:
+  static constexpr std::uint32_t kLists = 64;
+
+  void go(Mutator& mutator, std::uint64_t objects) override {
+    constexpr std::uint64_t kBuilt = std::uint64_t{kLists} * 5'000;
+    constexpr std::uint64_t kAWalk = 2'500;  // objects made between two walks of one list
+    if (!built_) {
+      built_ = Handle<Nodes>(make_array<Node>(mutator, kLists));
+      walked_ = Handle<Nodes>(make_array<Node>(mutator, kLists));
+    }
     for (; objects > 0; --objects) {
       const std::uint64_t made = made_++ % kBuilt;
       if (made == 0) {
-        for (Ref<Node>& head : *heads_) {
+        std::swap(built_, walked_);
+        for (Ref<Node>& head : *built_) {
           head = nullptr;
         }
       }
-      const Local<Node> node = make<Node>(mutator_);
-      Ref<Node>& head = (*heads_)[static_cast<std::uint32_t>(made % kLists)];
+      const Local<Node> node = make<Node>(mutator);
+      Ref<Node>& head = (*built_)[static_cast<std::uint32_t>(made % kLists)];
       node->left = head;
       head = node;
       if (made % kAWalk == 0) {
-        walk();
+        walk((*walked_)[static_cast<std::uint32_t>(made / kAWalk % kLists)].get());
       }
     }
   }
 
- private:
-  static constexpr std::uint64_t kLists = 64;
-
-  void walk() {
-    for (const Ref<Node>& head : *heads_) {
-      for (const Node* node = head.get(); node != nullptr; node = node->left.get()) {
-        sum_ += node->value;
-      }
+  void walk(const Node* node) {
+    for (; node != nullptr; node = node->left.get()) {
+      sum_ += node->value;
     }
     benchmark::DoNotOptimize(sum_);
   }
 
-  Local<RefArray<Node>> heads_;
+  Handle<Nodes> built_;
+  Handle<Nodes> walked_;
   std::uint64_t made_ = 0;
   std::int64_t sum_ = 0;
 };
@@ -199,14 +207,10 @@ OptimizationTrial try_on(Load& load, const Change& change, std::uint64_t most_ob
   asked.parameters[change.parameter] = change.value;
   asked.reasoning = "the bench says so";
   value_or_throw(try_optimization(load.runtime(), asked));
-  constexpr std::uint64_t kAtATime = 10'000;
-  for (std::uint64_t made = 0; made < most_objects; made += kAtATime) {
-    load.run(kAtATime);
+  load.run_until(most_objects, [&load] {
     const TrialState state = optimization_report(load.runtime()).trials.back().state;
-    if (state == TrialState::kKept || state == TrialState::kTakenBack) {
-      break;
-    }
-  }
+    return state == TrialState::kKept || state == TrialState::kTakenBack;
+  });
   return optimization_report(load.runtime()).trials.back();
 }
 
@@ -220,11 +224,13 @@ class Comparison {
     const std::unique_ptr<Load> alone = make();
     const OptimizationTrial trial =
         try_on(*tuned, change, session_.pick(std::uint64_t{500'000'000}, std::uint64_t{10'000}));
+    // Why so many at a time: a few objects say nothing about collections.
+    constexpr std::uint64_t kAtATime = 10'000;
     const auto timed = [](Load& of) {
-      return [&of](std::uint64_t objects) {
+      return [&of](std::uint64_t times) {
         const Stopwatch watch;
-        of.run(objects);
-        return watch.ns() / static_cast<double>(objects);
+        of.run(times * kAtATime);
+        return watch.ns() / static_cast<double>(times * kAtATime);
       };
     };
     const std::string name = std::string(change.strategy) + ", " + load;
@@ -243,22 +249,27 @@ class Comparison {
 }  // namespace
 
 void bench_optimizer(Session& session) {
+  static constexpr std::uint32_t kRequests = 20'000;
+  static constexpr std::uint32_t kQueue = 500'000;
+  static constexpr std::uint64_t kMarked = 50'000;
+  static constexpr std::size_t kDocuments = 400;
+  const auto last = [](std::uint32_t kept) {
+    return [kept] { return std::make_unique<LastObjects>(kept); };
+  };
   Comparison all(session);
   const Change nursery{"Generation Tuning", "nursery_bytes", 4.0 * (1 << 20)};
-  all.compare(nursery, "last requests", [] { return std::make_unique<LastRequests>(); });
-  all.compare(nursery, "growing state", [] { return std::make_unique<GrowingState>(); });
+  all.compare(nursery, "last requests", last(kRequests));
+  all.compare(nursery, "long queue", last(kQueue));
   const Change batches{"Batch Collection", "at_batch_boundaries", 1};
   all.compare(batches, "steps", [] { return std::make_unique<Steps>(); });
-  static constexpr std::uint64_t kMarked = 50'000;
   all.compare(batches, "marks that mean nothing",
-              [] { return std::make_unique<LastRequests>(kMarked); });
+              [] { return std::make_unique<LastObjects>(kRequests, kMarked); });
   const Change large{"Large Object Heap", "large_object_bytes", 4096};
-  static constexpr std::size_t kKeptDocuments = 400;
-  all.compare(large, "documents kept", [] { return std::make_unique<Documents>(kKeptDocuments); });
+  all.compare(large, "documents kept", [] { return std::make_unique<Documents>(kDocuments); });
   all.compare(large, "documents dropped", [] { return std::make_unique<Documents>(1); });
   const Change layout{"Cache-Friendly Layout", "copies_ahead", 1};
   all.compare(layout, "walked lists", [] { return std::make_unique<WalkedLists>(); });
-  all.compare(layout, "last requests", [] { return std::make_unique<LastRequests>(); });
+  all.compare(layout, "last requests", last(kRequests));
 }
 
 }  // namespace tenure::bench

@@ -8,11 +8,13 @@
 
 namespace tenure {
 
-/// "0.0841": four digits that say something.
+/// "0.0841", "4194304": four digits that say something, or a whole number as it is.
 [[nodiscard]] inline std::string number_text(double number) {
   constexpr std::size_t kRoom = 32;
+  constexpr double kMostWhole = 1e15;
   std::array<char, kRoom> text{};
-  (void)std::snprintf(text.data(), text.size(), "%.4g", number);
+  const bool is_whole = number == std::floor(number) && std::abs(number) < kMostWhole;
+  (void)std::snprintf(text.data(), text.size(), is_whole ? "%.0f" : "%.4g", number);
   return text.data();
 }
 

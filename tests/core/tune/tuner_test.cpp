@@ -128,6 +128,11 @@ TEST_F(TunerTest, LeavesWhatItMeasuredInWords) {
       std::string::npos)
       << last().conclusion;
   EXPECT_NE(last().conclusion.find("8 pairs"), std::string::npos) << last().conclusion;
+
+  propose("Generation Tuning", 8 * kMiB);
+  const OptimizationReport report{.trials = tuner.trials()};
+  EXPECT_NE(report.text().find("nursery_bytes 4194304 to 8388608: waiting"), std::string::npos)
+      << report.text();
 }
 
 TEST_F(TunerTest, TriesOneChangeAtATime) {
