@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/runtime/optimizer.hpp"
 #include "core/runtime/state.hpp"
+#include "tenure/allocation_pattern.hpp"
 #include "tenure/decisions.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
@@ -442,6 +445,46 @@ TEST_F(OptimizerTest, RefusesWhatCannotBe) {
   EXPECT_FALSE(revert_optimization(runtime, "Generation Tuning").ok());
   EXPECT_FALSE(set_optimization_parameters(runtime, {.min_confidence = 1.5}).ok());
   EXPECT_FALSE(set_optimization_parameters(runtime, {.max_optimizations_per_cycle = 0}).ok());
+}
+
+TEST_F(OptimizerTest, MayBeCalledWhileOthersAllocate) {
+  mutator.reset();
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> threads;
+  for (int k = 0; k < 2; ++k) {
+    threads.emplace_back([&] {
+      Mutator own(runtime);
+      std::vector<Handle<Node>> kept(500);
+      for (std::size_t at = 0; !is_over.load(); ++at) {
+        const Local<Node> node = make<Node>(own);
+        kept[at % kept.size()] = Handle<Node>(node);
+        if (at % 5'000 == 0) {
+          record_access(runtime, type_id<Node>(), node.get(), AccessKind::kWrite);
+          note_batch_boundary(own);
+        }
+      }
+    });
+  }
+  value_or_throw(set_auto_optimize(runtime, true));
+  for (int k = 0; k < 100; ++k) {
+    OptimizationRecommendation change;
+    change.strategy.name = "Batch Collection";
+    change.parameters["at_batch_boundaries"] = 1;
+    (void)try_optimization(runtime, change);
+    (void)value_or_throw(optimize(runtime));
+    (void)value_or_throw(recommend_optimizations(runtime));
+    (void)value_or_throw(optimize_collection_parameters(runtime));
+    (void)optimization_report(runtime).text();
+    (void)revert_optimization(runtime, "Batch Collection");
+    if (k % 10 == 0) {
+      value_or_throw(clear_optimization_history(runtime));
+    }
+  }
+  is_over = true;
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_TRUE(verify_heap(runtime).ok());
 }
 
 TEST_F(OptimizerTest, IsClosedWithItsRuntime) {
