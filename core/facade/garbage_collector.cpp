@@ -5,24 +5,18 @@
 #include <utility>
 
 #include "core/facade/object_maker.hpp"
+#include "core/facade/state.hpp"
 #include "core/facade/workloads.hpp"
-#include "tenure/facade/counted_roots.hpp"
-#include "tenure/inspect.hpp"
-#include "tenure/runtime.hpp"
+#include "tenure/object_facts.hpp"
 
 namespace tenure {
 
 namespace {
 
-constexpr double kNanosecondsPerMillisecond = 1e6;
 constexpr double kMicrosecondsPerMillisecond = 1e3;
 constexpr std::uint64_t kLeastPauseUs = 10;  // a target below it is aimed at as this, and missed
 
-double milliseconds(std::uint64_t nanoseconds) {
-  return static_cast<double>(nanoseconds) / kNanosecondsPerMillisecond;
-}
-
-Error closed() { return {ErrorCode::kClosed, "the collector was shut down"}; }
+Error closed() { return FacadeState::closed(); }
 
 Error bad(std::string message) { return Error{ErrorCode::kBadConfig, std::move(message)}; }
 
@@ -59,7 +53,9 @@ Result<Config> config_of(const GcConfiguration& from) {
   config.large_object = from.large_object_threshold_kb * 1_KiB;
   config.compaction = from.enable_compaction;
   config.compact_at = from.compaction_threshold;
+  config.incremental = from.enable_incremental;
   config.verify = from.debug_mode;
+  config.check = from.debug_mode ? Check::kPayload : Check::kOff;
   config.device = from.device;
   config.seed = from.seed;
   config.sample_interval = Bytes{from.sample_interval_bytes};
@@ -67,6 +63,9 @@ Result<Config> config_of(const GcConfiguration& from) {
   if (from.profiling_level != ProfilingLevel::kNone && !from.enable_profiling) {
     return bad("profiling_level is " + std::string(to_string(from.profiling_level)) +
                ", and enable_profiling is off");
+  }
+  if (!from.enable_incremental && from.mode == GcMode::kIncremental) {
+    return bad("enable_incremental is off, and mode is incremental");
   }
   if (from.enable_profiling) {
     config.profile = std::max(from.profiling_level, ProfilingLevel::kBasic);
@@ -101,21 +100,6 @@ std::string_view to_string(GcMode mode) {
   return "unknown";
 }
 
-struct GarbageCollector::State {
-  State(const GcConfiguration& of, Runtime opened)
-      : configuration(of),
-        runtime(std::move(opened)),
-        mutator(std::make_unique<SharedMutator>(runtime)) {
-    SharedMutator::Use use(*mutator);
-    roots = std::make_unique<CountedRoots>(use.mutator());
-  }
-
-  GcConfiguration configuration;
-  Runtime runtime;
-  std::unique_ptr<SharedMutator> mutator;  // null once shut down
-  std::unique_ptr<CountedRoots> roots;     // likewise; used with the mutator
-};
-
 Result<GarbageCollector> GarbageCollector::open(const GcConfiguration& configuration) {
   const Result<Config> config = config_of(configuration);
   if (!config) {
@@ -133,25 +117,153 @@ Result<GarbageCollector> GarbageCollector::open(const GcConfiguration& configura
       return on.failure();
     }
   }
-  return GarbageCollector(std::make_unique<State>(configuration, std::move(*runtime)));
+  return GarbageCollector(std::make_unique<FacadeState>(configuration, std::move(*runtime)));
 }
 
-GarbageCollector::GarbageCollector(std::unique_ptr<State> state) : state_(std::move(state)) {}
+GarbageCollector::GarbageCollector(std::unique_ptr<FacadeState> state) : state_(std::move(state)) {}
 GarbageCollector::GarbageCollector(GarbageCollector&&) noexcept = default;
 GarbageCollector& GarbageCollector::operator=(GarbageCollector&&) noexcept = default;
 GarbageCollector::~GarbageCollector() = default;
 
-Result<Handle<GcObject>> GarbageCollector::allocate(ObjectType type, std::uint64_t size) {
-  if (state_->mutator == nullptr) {
+Result<Handle<GcObject>> GarbageCollector::allocate(ObjectType type, std::uint64_t size,
+                                                    const AllocateOptions& options) {
+  if (!state_->is_open()) {
     return Error{ErrorCode::kClosed, "an object was asked of a collector that was shut down"};
   }
+  if (type == ObjectType::kFunction || type == ObjectType::kClosure) {
+    return Error{ErrorCode::kBadArgument, "a " + std::string(to_string(type)) +
+                                              " is made of code, by allocate_" +
+                                              std::string(to_string(type)) + ", and not of a size"};
+  }
   SharedMutator::Use use(*state_->mutator);
-  return GcObjectMaker::make(use.mutator(), type, size,
-                             state_->configuration.large_object_threshold_kb * 1_KiB);
+  if (type == ObjectType::kUnitValue && state_->unit && size == 0) {
+    return state_->unit;
+  }
+  Result<Handle<GcObject>> made =
+      GcObjectMaker::make(use.mutator(), type, size, options, state_->threshold());
+  if (made && type == ObjectType::kUnitValue) {
+    state_->unit = *made;
+  } else if (made) {
+    state_->counts.note(type, size);
+  }
+  return made;
+}
+
+Result<Handle<GcObject>> GarbageCollector::allocate_string(std::string_view text) {
+  if (!state_->is_open()) {
+    return closed();
+  }
+  SharedMutator::Use use(*state_->mutator);
+  Result<Handle<GcObject>> made =
+      GcObjectMaker::make_string(use.mutator(), text, state_->threshold());
+  if (made) {
+    state_->counts.note(ObjectType::kString, text.size());
+  }
+  return made;
+}
+
+Result<Handle<GcObject>> GarbageCollector::allocate_function(std::string_view name,
+                                                             const void* code) {
+  if (!state_->is_open()) {
+    return closed();
+  }
+  SharedMutator::Use use(*state_->mutator);
+  Result<Handle<GcObject>> made =
+      GcObjectMaker::make_function(use.mutator(), ObjectType::kFunction, code, name, {});
+  if (made) {
+    state_->counts.note(ObjectType::kFunction, (*made)->size());
+  }
+  return made;
+}
+
+Result<Handle<GcObject>> GarbageCollector::allocate_closure(
+    std::string_view name, const void* code, std::span<const Handle<GcObject>> captures) {
+  if (!state_->is_open()) {
+    return closed();
+  }
+  SharedMutator::Use use(*state_->mutator);
+  for (const Handle<GcObject>& capture : captures) {
+    if (!capture) {
+      return Error{ErrorCode::kBadArgument, "a closure was to capture nothing"};
+    }
+  }
+  Result<Handle<GcObject>> made =
+      GcObjectMaker::make_function(use.mutator(), ObjectType::kClosure, code, name, captures);
+  if (made) {
+    state_->counts.note(ObjectType::kClosure, (*made)->size());
+  }
+  return made;
+}
+
+void GarbageCollector::note_allocation(ObjectType type, std::uint64_t size) {
+  state_->counts.note(type, size);
+}
+
+Result<std::vector<Handle<GcObject>>> GarbageCollector::references(
+    const Handle<GcObject>& object) const {
+  using Found = std::vector<Handle<GcObject>>;
+  return state_->with(object, [](Mutator& mutator, ObjectIndex index) -> Result<Found> {
+    const auto& of = *reinterpret_cast<const GcObject*>(detail::data_of(index));
+    Found found;
+    for (std::uint32_t slot = 0; slot < of.reference_count(); ++slot) {
+      if (const GcObject* const target = of.reference(slot)) {
+        found.emplace_back(mutator.core(), target->index());
+      }
+    }
+    return found;
+  });
+}
+
+Result<GcHeader> GarbageCollector::header(const Handle<GcObject>& object) const {
+  return state_->with(object, [](Mutator& mutator, ObjectIndex index) -> Result<GcHeader> {
+    const auto& of = *reinterpret_cast<const GcObject*>(detail::data_of(index));
+    const ObjectFacts facts = facts_of(mutator, index);
+    const auto flag = [](bool is, GcFlags which) { return is ? which : GcFlags::kNone; };
+    return GcHeader{.size = of.size(),
+                    .type_id = facts.type,
+                    .type = of.type(),
+                    .references = of.reference_count(),
+                    .generation = facts.generation,
+                    .age = facts.age,
+                    .flags = flag(facts.is_remembered, GcFlags::kRemembered) |
+                             flag(facts.is_pinned, GcFlags::kPinned) |
+                             flag(facts.has_finalizer, GcFlags::kFinalizer) |
+                             flag(facts.is_weakly_held, GcFlags::kWeakRefs) |
+                             flag(facts.is_sealed, GcFlags::kImmutable) |
+                             flag(of.has_payload() || facts.is_alone, GcFlags::kLargeObject) |
+                             GcFlags::kConcurrentSafe};
+  });
+}
+
+Result<void> GarbageCollector::seal(const Handle<GcObject>& object) {
+  return state_->with(object, [](Mutator& mutator, ObjectIndex index) -> Result<void> {
+    tenure::seal(mutator, index);
+    return {};
+  });
+}
+
+Result<bool> GarbageCollector::finalize(const Handle<GcObject>& object) {
+  return state_->with(object, [](Mutator& mutator, ObjectIndex index) -> Result<bool> {
+    return detail::finalize(mutator, index);
+  });
+}
+
+Result<std::uint64_t> GarbageCollector::clear_weak_refs(const Handle<GcObject>& object) {
+  return state_->with(object, [](Mutator& mutator, ObjectIndex index) -> Result<std::uint64_t> {
+    return clear_weak_references(mutator, index);
+  });
 }
 
 Result<CollectionReport> GarbageCollector::collect(std::uint32_t generation) {
   return state_->runtime.collect_up_to(generation);
+}
+
+Result<CollectionReport> GarbageCollector::collect() {
+  constexpr double kAll = 0.9;
+  constexpr double kMiddle = 0.7;
+  const double share = pressure().heap_share;
+  const std::uint32_t oldest = state_->configuration.num_generations - 1;
+  return collect(share > kAll ? oldest : share > kMiddle ? std::min(1u, oldest) : 0);
 }
 
 Result<CollectionReport> GarbageCollector::force_full_collection() {
@@ -159,7 +271,7 @@ Result<CollectionReport> GarbageCollector::force_full_collection() {
 }
 
 Result<void> GarbageCollector::add_root(const Handle<GcObject>& object) {
-  if (state_->mutator == nullptr) {
+  if (!state_->is_open()) {
     return closed();
   }
   if (!object) {
@@ -175,7 +287,7 @@ Result<void> GarbageCollector::add_root(const Handle<GcObject>& object) {
 }
 
 Result<void> GarbageCollector::remove_root(const Handle<GcObject>& object) {
-  if (state_->mutator == nullptr) {
+  if (!state_->is_open()) {
     return closed();
   }
   SharedMutator::Use use(*state_->mutator);
@@ -187,29 +299,29 @@ Result<void> GarbageCollector::remove_root(const Handle<GcObject>& object) {
 }
 
 Result<RootCallbackId> GarbageCollector::add_root_callback(RootCallback callback) {
-  if (state_->mutator == nullptr) {
+  if (!state_->is_open()) {
     return closed();
   }
   return state_->runtime.add_root_callback(std::move(callback));
 }
 
 bool GarbageCollector::remove_root_callback(RootCallbackId id) {
-  return state_->mutator != nullptr && state_->runtime.remove_root_callback(id);
+  return state_->is_open() && state_->runtime.remove_root_callback(id);
 }
 
 Result<PressureCallbackId> GarbageCollector::on_pressure(PressureCallback callback) {
-  if (state_->mutator == nullptr) {
+  if (!state_->is_open()) {
     return closed();
   }
   return state_->runtime.on_pressure(std::move(callback));
 }
 
 bool GarbageCollector::remove_pressure_callback(PressureCallbackId id) {
-  return state_->mutator != nullptr && state_->runtime.remove_pressure_callback(id);
+  return state_->is_open() && state_->runtime.remove_pressure_callback(id);
 }
 
 Pressure GarbageCollector::pressure() const {
-  return state_->mutator == nullptr ? Pressure{} : state_->runtime.pressure();
+  return !state_->is_open() ? Pressure{} : state_->runtime.pressure();
 }
 
 Result<std::vector<ConfigurationChange>> GarbageCollector::optimize_for_workload(
@@ -233,44 +345,6 @@ Result<std::vector<ConfigurationChange>> GarbageCollector::optimize_for_workload
   return changes;
 }
 
-GcStats GarbageCollector::get_statistics() const {
-  const Statistics from = state_->runtime.statistics();
-  const std::uint32_t generations = state_->configuration.num_generations;
-  GcStats stats;
-  stats.total_collections = from.collections;
-  stats.total_pause_time_ms = milliseconds(from.pauses.total_ns());
-  stats.max_pause_time_ms = milliseconds(from.pauses.max_ns());
-  stats.average_pause_time_ms =
-      from.pauses.count() == 0
-          ? 0.0
-          : stats.total_pause_time_ms / static_cast<double>(from.pauses.count());
-  stats.pause_target_misses = from.pauses.count_above(static_cast<std::uint64_t>(
-      state_->configuration.max_pause_time_ms * kNanosecondsPerMillisecond));
-  stats.collections_by_generation.assign(from.collections_by_generation.begin(),
-                                         from.collections_by_generation.begin() + generations);
-  stats.heap_size_bytes = from.heap_committed.count();
-  stats.used_bytes = from.heap_used.count();
-  for (const PoolStatistics& pool : from.pools) {
-    stats.heap_size_bytes += pool.reserved.count();
-    stats.used_bytes += pool.live.count();
-  }
-  stats.free_bytes = stats.heap_size_bytes - stats.used_bytes;
-  stats.fragmentation_ratio = from.fragmentation;
-  stats.memory_pressure = pressure().share;
-  const Census census = state_->runtime.is_open() ? take_census(state_->runtime) : Census{};
-  for (std::size_t k = 0; k < kObjectTypes; ++k) {
-    const std::string name(to_string(static_cast<ObjectType>(k)));
-    if (const auto row = census.by_type.find(name); row != census.by_type.end()) {
-      stats.objects_by_type[name] = row->second.objects;
-      stats.total_objects += row->second.objects;
-    }
-  }
-  for (std::uint32_t generation = 0; generation < generations; ++generation) {
-    stats.objects_by_generation.push_back(census.by_generation[generation].objects);
-  }
-  return stats;
-}
-
 const GcConfiguration& GarbageCollector::configuration() const { return state_->configuration; }
 
 MemoryProfiler GarbageCollector::memory_profiler() { return MemoryProfiler(state_->runtime); }
@@ -285,10 +359,11 @@ SharedMutator& GarbageCollector::mutator() { return *state_->mutator; }
 
 ShutdownReport GarbageCollector::shutdown() {
   ShutdownReport report;
-  if (state_->mutator == nullptr) {
+  if (!state_->is_open()) {
     return report;
   }
   report.objects_released = get_statistics().total_objects;
+  state_->unit.reset();
   state_->roots.reset();
   state_->mutator.reset();
   report.handles_outstanding = state_->runtime.close().handles_outstanding;

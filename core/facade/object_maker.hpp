@@ -1,6 +1,10 @@
-// How the kinds of the dynamic door lie in memory, and how they are made.
+// How objects of the dynamic door are made.
 #pragma once
 
+#include <span>
+#include <string_view>
+
+#include "tenure/facade/allocation.hpp"
 #include "tenure/facade/objects.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/result.hpp"
@@ -8,15 +12,30 @@
 
 namespace tenure {
 
-/// Makes objects, and finds them among those of a census.
 class GcObjectMaker {
  public:
-  /// A zeroed object and a root for it.
+  /// A zeroed object and a root for it; of device memory the bytes are whatever lay there before.
   ///
   /// threshold  data from here on lie in a payload
-  /// errors     kBadArgument: a size that the kind cannot have; kOutOfMemory
+  /// errors     kBadArgument: a size, a shape or slots that the kind cannot have; kOutOfMemory
   [[nodiscard]] static Result<Handle<GcObject>> make(Mutator& mutator, ObjectType type,
-                                                     std::uint64_t size, Bytes threshold);
+                                                     std::uint64_t size,
+                                                     const AllocateOptions& options,
+                                                     Bytes threshold);
+
+  /// A sealed string.
+  ///
+  /// errors   kBadArgument: the bytes are no UTF-8; kOutOfMemory
+  [[nodiscard]] static Result<Handle<GcObject>> make_string(Mutator& mutator, std::string_view text,
+                                                            Bytes threshold);
+
+  /// A sealed function, or a closure where it captures: its data are the code's address and its name.
+  ///
+  /// captures   none of them null
+  /// errors     kBadArgument: no code, or more captures than there may be; kOutOfMemory
+  [[nodiscard]] static Result<Handle<GcObject>> make_function(
+      Mutator& mutator, ObjectType type, const void* code, std::string_view name,
+      std::span<const Handle<GcObject>> captures);
 };
 
 }  // namespace tenure

@@ -73,6 +73,19 @@ std::optional<Finalizers::Due> Finalizers::take_due() {
   return due;
 }
 
+FinalizerCall Finalizers::take(ObjectIndex object) {
+  const std::scoped_lock lock(mutex_);
+  auto& rows = rows_[generation_of(object)];
+  const auto at = rows.find(object);
+  if (at == rows.end() || !at->second.call) {
+    return {};
+  }
+  flag(object, false);
+  --set_;
+  ++ran_;
+  return std::exchange(at->second.call, {});
+}
+
 void Finalizers::note_failure(std::string message) {
   const std::scoped_lock lock(mutex_);
   ++failed_;

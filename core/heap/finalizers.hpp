@@ -55,6 +55,10 @@ class Finalizers {
   /// Takes the next out of the queue: its object is no root any more, and its finalizer counts as
   /// run. For a mutator, which roots it before its next safepoint.
   [[nodiscard]] std::optional<Due> take_due();
+  /// Takes the finalizer of an object that lives: it counts as run, and none runs for it any more.
+  ///
+  /// threads  any mutator, not away
+  [[nodiscard]] FinalizerCall take(ObjectIndex object);
   [[nodiscard]] bool has_due() const { return due_count_.load(std::memory_order_relaxed) > 0; }
 
   /// Counts a call that threw.

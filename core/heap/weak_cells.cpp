@@ -79,6 +79,35 @@ void WeakTable::clear(detail::WeakCell& cell) {
   due_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
+bool WeakTable::names(ObjectIndex object) const {
+  const std::scoped_lock lock(mutex_);
+  const RingLink& head = heads_[generation_of(object)];
+  for (const RingLink* at = head.next; at != &head; at = at->next) {
+    if (static_cast<const detail::WeakCell&>(*at).object.load(std::memory_order_relaxed) ==
+        object) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::uint64_t WeakTable::clear_of(ObjectIndex object) {
+  std::vector<std::unique_ptr<std::function<void()>>> untold;  // end without the lock
+  const std::scoped_lock lock(mutex_);
+  RingLink& head = heads_[generation_of(object)];
+  std::uint64_t cleared = 0;
+  for (RingLink* at = head.next; at != &head;) {
+    auto& cell = static_cast<detail::WeakCell&>(*at);
+    at = at->next;
+    if (cell.object.load(std::memory_order_relaxed) == object) {
+      untold.push_back(std::move(cell.on_death));
+      clear(cell);
+      ++cleared;
+    }
+  }
+  return cleared;
+}
+
 std::function<void()> WeakTable::take_due() {
   const std::scoped_lock lock(mutex_);
   if (due_.is_alone()) {

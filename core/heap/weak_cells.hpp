@@ -78,6 +78,13 @@ class WeakTable {
     return cleared;
   }
 
+  /// Whether a cell names the object. A mutator, not away; cost: the cells of its generation.
+  [[nodiscard]] bool names(ObjectIndex object) const;
+  /// Clears all cells that name the object, and tells nobody. Likewise.
+  ///
+  /// returns  how many
+  std::uint64_t clear_of(ObjectIndex object);
+
   /// Calls `visit(ObjectIndex&)` for each target, and lets it be rewritten. Stopped world.
   template <class Visit>
   void for_each_target(Visit visit) {

@@ -128,15 +128,20 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
     learn_cycle();
   }
   const Verdict verdict = choose();
+  const std::array<Bytes, kMaxGenerations> used_before = used();
   CollectionReport report = carry_out(verdict, stopped);
+  report.bytes_before = used_before;
   if (may_start_threads(options_.mode)) {
     pretoucher_.follow(heap_.regions_in_use());
   }
   report.to_safepoint_ns = stopped - asked;
-  report.pause_ns = clock_.now_ns() - stopped;
+  report.ended_ns = clock_.now_ns();
+  report.pause_ns = report.ended_ns - stopped;
+  report.began_ns = report.began_ns == 0 ? stopped : report.began_ns;
   note(report);
   options_.after_stop(report);
-  if (report.full && report.trigger != CollectionTrigger::kDevicePressure) {
+  if (report.full && report.trigger != CollectionTrigger::kDevicePressure &&
+      report.trigger != CollectionTrigger::kForeignRequest) {
     options_.after_full();  // those for payloads are judged by whoever asked for them
   }
   verify_after(report);  // what it takes is nobody's pause
@@ -293,6 +298,11 @@ void Conductor::note(const CollectionReport& report) {
     ++(report.full ? sum.full_collections : sum.young_collections);
     ++sum.collections_by_trigger[static_cast<std::size_t>(report.trigger)];
     ++sum.collections_by_generation[report.collected];
+    if (recent_.size() == kRecent) {
+      recent_.pop_front();
+    }
+    recent_.push_back(report);
+    learn_efficiency(report);
   }
   sum.bytes_copied += report.bytes_copied;
   sum.bytes_promoted += report.bytes_promoted;
@@ -312,6 +322,22 @@ void Conductor::note(const CollectionReport& report) {
     sum.root_callback_failure = report.root_callback_failure;
   }
   note_decisions(report);
+}
+
+void Conductor::learn_efficiency(const CollectionReport& report) {
+  constexpr double kNew = 0.25;  // so much of the newest counts, once there were three
+  constexpr double kNsPerMs = 1e6;
+  const double weight = std::max(kNew, 1.0 / static_cast<double>(account_.collections));
+  const auto freed =
+      static_cast<double>((report.bytes_freed + report.payload_bytes_retired).count());
+  freed_ += weight * (freed - freed_);
+  paused_ms_ += weight * (static_cast<double>(report.pause_ns) / kNsPerMs - paused_ms_);
+  account_.collection_efficiency = paused_ms_ > 0 ? freed_ / paused_ms_ : 0.0;
+}
+
+std::vector<CollectionReport> Conductor::recent() const {
+  const std::scoped_lock lock(mutex_);
+  return {recent_.begin(), recent_.end()};
 }
 
 std::uint64_t Conductor::collections() const {

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -44,6 +45,8 @@ struct ConductorOptions {
   std::function<void()> after_full = [] {};
   /// Called after each stop that collects or takes a step of a cycle, while the world stands.
   std::function<void(const CollectionReport&)> after_stop = [](const CollectionReport&) {};
+  bool may_slice =
+      true;  // a marking that would pass the pause target is spread, where nobody asked
 };
 
 /// How a marking of the oldest generation is done.
@@ -143,6 +146,11 @@ class Conductor {
   /// What was adapted, the last changes.
   [[nodiscard]] std::vector<Decision> decisions() const;
 
+  /// The last collections.
+  [[nodiscard]] std::vector<CollectionReport> recent() const;
+  /// Bytes of objects so far. Stopped world.
+  [[nodiscard]] std::uint64_t bytes_allocated();
+
   /// Adds the account to `statistics`. Waits for a collection under way.
   void account(Statistics& statistics) const;
 
@@ -156,6 +164,7 @@ class Conductor {
   void step_cycle(CollectionReport& report, std::uint64_t stopped_ns);
   void note(const CollectionReport& report);
   void note_decisions(const CollectionReport& report);
+  void learn_efficiency(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
   void learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns);
   void begin_old_collection();
@@ -175,7 +184,6 @@ class Conductor {
   [[nodiscard]] bool work_in_background(MutatorState& self);
   [[nodiscard]] std::size_t quarter_of_room() const;
   [[nodiscard]] std::uint64_t slice_ns(std::size_t quarter, std::uint64_t since_last_ns) const;
-  [[nodiscard]] std::uint64_t bytes_allocated();
 
   RuntimeState& runtime_;
   Platform& clock_;
@@ -206,19 +214,23 @@ class Conductor {
   std::vector<ObjectIndex> orphans_;           // owners of mutators that ended; guarded by mutex_
   std::vector<SampledObject> orphan_samples_;  // likewise
 
-  mutable std::mutex mutex_;          // taken in stops, never while waiting for one
-  Statistics account_;                // guarded by mutex_
-  CollectionReport last_;             // guarded by mutex_
-  Bytes old_limit_;                   // the trigger's; guarded by mutex_
-  std::uint64_t bytes_of_ended_ = 0;  // guarded by mutex_
-  DecisionLog decisions_;             // guarded by mutex_
-  Bytes nursery_asked_;               // since the last collection; guarded by mutex_
-  Bytes nursery_limit_;               // what was asked for last; guarded by mutex_
-  bool nursery_is_on_trial_ = false;  // guarded by mutex_
+  mutable std::mutex mutex_;             // taken in stops, never while waiting for one
+  Statistics account_;                   // guarded by mutex_
+  CollectionReport last_;                // guarded by mutex_
+  Bytes old_limit_;                      // the trigger's; guarded by mutex_
+  std::uint64_t bytes_of_ended_ = 0;     // guarded by mutex_
+  DecisionLog decisions_;                // guarded by mutex_
+  std::deque<CollectionReport> recent_;  // guarded by mutex_
+  double freed_ = 0;                     // bytes, smoothed over collections; guarded by mutex_
+  double paused_ms_ = 0;                 // for them, likewise
+  Bytes nursery_asked_;                  // since the last collection; guarded by mutex_
+  Bytes nursery_limit_;                  // what was asked for last; guarded by mutex_
+  bool nursery_is_on_trial_ = false;     // guarded by mutex_
 
   // What a full collection is taken to cost in one stop, until one was seen: some 50 ns for an object of
   // 24 bytes.
   static constexpr double kFirstFullNsPerByte = 2.0;
+  static constexpr std::size_t kRecent = 64;  // collections that are kept
 };
 
 }  // namespace tenure

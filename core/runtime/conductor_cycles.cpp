@@ -92,7 +92,7 @@ Marking Conductor::choose_marking() const {
     case Mode::kManual:
       return Marking::kStop;
     case Mode::kAutomatic:
-      return fits ? Marking::kStop : Marking::kSlices;
+      return fits || !options_.may_slice ? Marking::kStop : Marking::kSlices;
     case Mode::kIncremental:
       return Marking::kSlices;
     case Mode::kConcurrent:
@@ -101,7 +101,10 @@ Marking Conductor::choose_marking() const {
       break;
   }
   const bool has_spare_core = std::thread::hardware_concurrency() > safepoint_.count();
-  return fits ? Marking::kStop : has_spare_core ? Marking::kBackground : Marking::kSlices;
+  if (!fits && has_spare_core) {
+    return Marking::kBackground;
+  }
+  return fits || !options_.may_slice ? Marking::kStop : Marking::kSlices;
 }
 
 void Conductor::step_cycle(CollectionReport& report, std::uint64_t stopped_ns) {

@@ -135,6 +135,10 @@ Result<void> check_config(const Config& config) {
   if (Result<void> sound = check_generations(config); !sound) {
     return sound.failure();
   }
+  if (config.mode == Mode::kIncremental && !config.incremental) {
+    return bad(
+        "mode is incremental, and incremental is off: it marks in slices and in no other way");
+  }
   if (config.generations > 1 && config.nursery * 2 > config.heap_limit) {
     return bad("a nursery of " + to_string(config.nursery) + " is more than half of heap_limit " +
                to_string(config.heap_limit) + ": its survivors would have no room");

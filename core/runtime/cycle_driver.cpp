@@ -129,6 +129,7 @@ bool CycleDriver::end(CollectionReport& report, std::uint64_t deadline_ns) {
     return false;
   }
   report.trigger = trigger_;
+  report.began_ns = begun_ns_;
   ++statistics_.ended;
   statistics_.marking_ns += clock_.now_ns() - begun_ns_;
   statistics_.objects_marked += report.objects_marked;

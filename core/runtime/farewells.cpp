@@ -144,6 +144,20 @@ Result<void> set_finalizer(MutatorCore& core, ObjectIndex object, FinalizerCall 
   return {};
 }
 
+bool finalize(Mutator& mutator, ObjectIndex object) {
+  if (object == ObjectIndex::kNull) {
+    return false;
+  }
+  Finalizers& finalizers =
+      mutator_at(mutator.core(), object).runtime.heap().afterlife().finalizers();
+  const FinalizerCall call = finalizers.take(object);
+  if (!call) {
+    return false;
+  }
+  call_out(finalizers, [&] { call(mutator, object); });
+  return true;
+}
+
 bool remove_finalizer(MutatorCore& core, ObjectIndex object) {
   return object != ObjectIndex::kNull &&
          mutator_at(core, object).runtime.heap().afterlife().finalizers().remove(object);

@@ -28,6 +28,7 @@ Census count(Heap& heap) {
     add(census.by_generation[generation], size);
     if (generation < heap.oldest()) {
       add(census.by_age[header.age()], size);
+      add(census.by_generation_and_age[generation][header.age()], size);
     }
     add(census.total, size);
   });

@@ -213,11 +213,10 @@ PayloadAdvice RuntimeState::advise(PayloadPool& pool) {
   return payload_trigger_.advise(Bytes{owned_.load(std::memory_order_relaxed)}, leased);
 }
 
-Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
+Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full, CollectionTrigger trigger) {
   const Bytes owned{owned_.load(std::memory_order_relaxed)};
   const std::uint32_t last = full ? heap_->oldest() : 0;
-  const CollectionReport report =
-      conductor_->collect(self, last, CollectionTrigger::kDevicePressure);
+  const CollectionReport report = conductor_->collect(self, last, trigger);
   const std::scoped_lock lock(trigger_mutex_);
   const PayloadTrigger::Outcome outcome{.owned = owned, .retired = report.payload_bytes_retired};
   if (full) {
@@ -226,6 +225,12 @@ Bytes RuntimeState::collect_for_payload(MutatorState* self, bool full) {
     payload_trigger_.learn_young(outcome);
   }
   return report.payload_bytes_retired;
+}
+
+double RuntimeState::allocation_rate(Bytes objects) {
+  const std::uint64_t sum = objects.count() + payload_bytes_owned().count();
+  const std::scoped_lock lock(rate_mutex_);
+  return rate_.note(host_platform().now_ns(), sum);
 }
 
 void RuntimeState::settle_payloads() {

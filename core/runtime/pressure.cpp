@@ -109,7 +109,7 @@ Bytes RuntimeState::take_step(PressureStep step, MutatorState* self, const Climb
       // What they let go of may be handles, whose objects only a collection finds dead.
       return pool.shortfall(size).is_zero() || config_.mode == Mode::kManual
                  ? gained
-                 : gained + collect_for_payload(self, true);
+                 : gained + collect_for_payload(self, true, CollectionTrigger::kForeignRequest);
     }
     case PressureStep::kOtherPools: {
       Bytes trimmed;

@@ -83,7 +83,9 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                            [raw = state.get()](const CollectionReport& report) {
                              raw->profile_collection(report);
                              raw->optimizer_->note(report);
-                           }});
+                             (void)raw->allocation_rate(Bytes{raw->conductor().bytes_allocated()});
+                           },
+                       .may_slice = config.incremental});
   state->optimizer_ =
       std::make_unique<Optimizer>(*state, std::max(config.nursery, kNurseryReserve));
   // Why not wherever there is a device: its context costs half a second, and memory on it.

@@ -22,6 +22,7 @@
 #include "core/backend/platform.hpp"
 #include "core/heap/heap.hpp"
 #include "core/observe/profiler.hpp"
+#include "core/observe/rate_window.hpp"
 #include "core/payload/checked_backend.hpp"
 #include "core/payload/pool.hpp"
 #include "core/pressure/ladder.hpp"
@@ -101,8 +102,18 @@ class RuntimeState {
   std::uint64_t run_farewells(MutatorState& mutator);
 
   /// Counts payloads that objects own, so that collections come in time. Anyone.
-  void note_owned(Bytes size) { owned_.fetch_add(size.count(), std::memory_order_relaxed); }
+  void note_owned(Bytes size) {
+    owned_.fetch_add(size.count(), std::memory_order_relaxed);
+    ever_owned_.fetch_add(size.count(), std::memory_order_relaxed);
+  }
   void note_released(Bytes size) { owned_.fetch_sub(size.count(), std::memory_order_relaxed); }
+
+  /// Payloads that objects ever came to own. Anyone.
+  [[nodiscard]] Bytes payload_bytes_owned() const {
+    return Bytes{ever_owned_.load(std::memory_order_relaxed)};
+  }
+  /// Bytes a second, of objects and payloads; `objects` are the bytes of objects so far. Anyone.
+  [[nodiscard]] double allocation_rate(Bytes objects);
 
   /// A full collection looked at all payloads that objects own.
   void settle_payloads();
@@ -207,7 +218,8 @@ class RuntimeState {
   [[nodiscard]] Result<PayloadLease> lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
                                                 const LeaseOptions& options);
   [[nodiscard]] PayloadAdvice advise(PayloadPool& pool);
-  Bytes collect_for_payload(MutatorState* self, bool full);
+  Bytes collect_for_payload(MutatorState* self, bool full,
+                            CollectionTrigger trigger = CollectionTrigger::kDevicePressure);
 
   Config config_;
   Config asked_;
@@ -238,7 +250,10 @@ class RuntimeState {
   Ladder ladder_;                                    // guarded by pressure_mutex_
   std::array<LevelTracker, kMemoryKinds> levels_{};  // likewise
   SystemWatch system_watch_;                         // ends before the collector and the pools do
-  std::atomic<std::uint64_t> owned_{0};        // bytes ever owned by objects, less those released
+  std::atomic<std::uint64_t> owned_{0};       // bytes ever owned by objects, less those released
+  std::atomic<std::uint64_t> ever_owned_{0};  // the same, those included
+  std::mutex rate_mutex_;
+  RateWindow rate_{host_platform().now_ns()};  // guarded by rate_mutex_
   std::atomic<std::uint64_t> allocations_{0};  // counted under stress only
   std::atomic<bool> closing_{false};           // by whoever made it true
   std::atomic<bool> open_{true};

@@ -24,6 +24,8 @@ std::string_view to_string(CollectionTrigger trigger) {
       return "device pressure";
     case CollectionTrigger::kSystemPressure:
       return "system pressure";
+    case CollectionTrigger::kForeignRequest:
+      return "foreign request";
   }
   fail("a trigger that does not exist");
 }
@@ -60,6 +62,8 @@ Statistics Runtime::statistics() const {
     statistics.fragmentation = heap.fragmentation().ratio();
     statistics.root_callbacks = heap.roots().callbacks().count();
   });
+  statistics.payload_bytes_owned = state.payload_bytes_owned();
+  statistics.allocation_rate = state.allocation_rate(statistics.bytes_allocated);
   statistics.mutators = state.safepoint().count();
   statistics.heap_committed = heap.committed();
   statistics.heap_limit = heap.limit();
@@ -77,6 +81,10 @@ Statistics Runtime::statistics() const {
   });
   statistics.pressure = state.pressure_statistics();
   return statistics;
+}
+
+std::vector<CollectionReport> recent_collections(const Runtime& runtime) {
+  return runtime.state().conductor().recent();
 }
 
 }  // namespace tenure

@@ -86,6 +86,10 @@ struct Config {
   /// are spread over time; what is longer all the same is counted.
   std::uint64_t max_pause_us = 10'000;
 
+  /// In automatic and adaptive mode a marking that would pass `max_pause_us` may be done in slices. Off:
+  /// in one stop, or in adaptive mode by a thread where a core is free.
+  bool incremental = true;
+
   /// Threads that share a collection's work, the collecting one included; 0: one a core, 16 at most.
   std::uint32_t gc_workers = 0;
 

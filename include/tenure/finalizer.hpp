@@ -20,6 +20,7 @@ namespace detail {
 using FinalizerCall = std::function<void(Mutator&, ObjectIndex)>;
 [[nodiscard]] Result<void> set_finalizer(MutatorCore& core, ObjectIndex object, FinalizerCall call);
 [[nodiscard]] bool remove_finalizer(MutatorCore& core, ObjectIndex object);
+bool finalize(Mutator& mutator, ObjectIndex object);
 }  // namespace detail
 
 /// Has `call` made once after `object` died, or when the runtime is closed.
@@ -52,6 +53,16 @@ Result<void> set_finalizer(Mutator& mutator, const Local<T>& object, Call call) 
 template <class T>
 bool remove_finalizer(Mutator& mutator, const Local<T>& object) {
   return detail::remove_finalizer(mutator.core(), object.index());
+}
+
+/// Has the object's finalizer run now, while the object lives, in place of its death's turn: none runs for
+/// it any more. What it throws is counted as of any other.
+///
+/// returns  false where there is none, or it ran
+/// threads  any mutator of the object's runtime, not away
+template <class T>
+bool finalize(Mutator& mutator, const Local<T>& object) {
+  return detail::finalize(mutator, object.index());
 }
 
 /// Runs what awaits its turn: callbacks of weak references, then finalizers. A safepoint.

@@ -27,6 +27,8 @@ struct Census {
   /// Of the young generations: by collections survived in the present one, as headers say. The last
   /// row's 15 is never reached, since an object of its generation's age has left it.
   std::array<Row, kAgeLimit + 1> by_age{};
+  /// The same for each young generation.
+  std::array<std::array<Row, kAgeLimit + 1>, kMaxGenerations> by_generation_and_age{};
   Row total{};
 };
 

@@ -24,8 +24,9 @@ enum class CollectionTrigger : std::uint8_t {
   kLargeObject,         // a large request found no room
   kDevicePressure,      // a payload pool would have grown, or has no room
   kSystemPressure,      // the machine is short of memory
+  kForeignRequest,      // another collector of the process let go of something
 };
-inline constexpr std::size_t kTriggers = 7;
+inline constexpr std::size_t kTriggers = 8;
 [[nodiscard]] std::string_view to_string(CollectionTrigger trigger);
 
 /// Durations in buckets a sixteenth of their size wide, so that a percentile is right to 6 per cent
@@ -93,7 +94,9 @@ struct CollectionReport {
   std::uint32_t collected = 0;  // the generations 0 to this one, or kNothing
   bool full = false;            // the oldest generation was marked too
   CollectionTrigger trigger = CollectionTrigger::kExplicitRequest;
-  std::uint64_t pause_ns = 0;          // mutators stood still
+  std::uint64_t began_ns = 0;  // by the platform's clock: the stop, or the marking that it ended
+  std::uint64_t ended_ns = 0;  // the end of the stop
+  std::uint64_t pause_ns = 0;  // mutators stood still
   std::uint64_t to_safepoint_ns = 0;   // from the request until they did
   std::uint64_t objects_copied = 0;    // within young generations
   std::uint64_t objects_promoted = 0;  // one generation up, the oldest included
@@ -108,6 +111,7 @@ struct CollectionReport {
   Bytes copied_in_stop{};         // in the stop in which the cycle began
   Bytes bytes_copied{};
   Bytes bytes_promoted{};
+  std::array<Bytes, kMaxGenerations> bytes_before{};    // used, by generation
   std::array<Bytes, kMaxGenerations> bytes_survived{};  // both, by the generation they came from
   Bytes bytes_freed{};                                  // of objects
   std::uint64_t cards_scanned = 0;
@@ -199,6 +203,13 @@ struct Statistics {
   CycleStatistics cycles;
 
   Bytes bytes_allocated{};
+  Bytes payload_bytes_owned{};  // that objects ever came to own, as they were asked for
+  /// Of both, bytes a second: over the last 5 seconds, or since the last collection or call of
+  /// `statistics` before these, where there was none in them.
+  double allocation_rate = 0.0;
+  /// Bytes of objects and payloads found dead for a millisecond that mutators stood still for it:
+  /// smoothed over collections, the newest of them counting for a quarter.
+  double collection_efficiency = 0.0;
   std::array<Bytes, kMaxGenerations> bytes_by_generation{};  // used: live, or not yet found dead
   /// Collections that an object survives in a young generation before it goes up, as it is now.
   std::array<std::uint32_t, kMaxGenerations> promotion_age{};
@@ -236,5 +247,13 @@ struct Statistics {
   std::vector<PoolStatistics> pools;
   PressureStatistics pressure;  // what was done for requests that found no room
 };
+
+class Runtime;
+
+/// The last 64 collections, the oldest first; stops that collected nothing are left out.
+///
+/// cost     a lock, that a collection takes once
+/// threads  anyone
+[[nodiscard]] std::vector<CollectionReport> recent_collections(const Runtime& runtime);
 
 }  // namespace tenure

@@ -1,8 +1,14 @@
 // `Collector.allocate`: an object of the dynamic door, from Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
 
-#include <cstring>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "python/src/collector.hpp"
@@ -16,10 +22,6 @@ namespace {
   throw Failure({ErrorCode::kBadArgument, std::move(sentence)});
 }
 
-std::uint64_t fixed_size(ObjectType kind) {
-  return kind == ObjectType::kScalar ? 8 : kind == ObjectType::kComplex ? 16 : 0;
-}
-
 // Where the nursery has room nothing is waited for, and the interpreter's lock is kept.
 ObjectIndex try_make(Mutator& mutator, TypeId type, std::uint64_t bytes) {
   const auto granules = static_cast<std::uint32_t>(1 + granules_for(bytes));
@@ -30,61 +32,100 @@ ObjectIndex try_make(Mutator& mutator, TypeId type, std::uint64_t bytes) {
   return made;
 }
 
-Handle<AnyObject> make_quickly(Collector& collector, TypeId type, std::uint32_t references,
-                               std::uint64_t size) {
+Handle<AnyObject> make_quickly(Collector& collector, ObjectType kind, TypeId type,
+                               std::uint32_t references, std::uint64_t size) {
   collector.require_open();
   SharedMutator::Use use(collector.mutator(), std::try_to_lock);
   if (!use.is_there()) {
     return {};
   }
-  const ObjectIndex made = try_make(use.mutator(), type, object_bytes(references, size));
+  const ObjectIndex made = try_make(use.mutator(), type, detail::dynamic_bytes(references, size));
   if (made == ObjectIndex::kNull) {
     return {};
   }
-  size_of(made, references) = size;
+  detail::size_place(made, references) = size;
+  collector.facade().note_allocation(kind, size);
   Handle<AnyObject> handle = collector.take_spare();
   return handle.fill(made) ? std::move(handle) : collector.keep(use.mutator(), made);
 }
 
-Handle<AnyObject> make_slowly(Collector& collector, TypeId type, std::uint32_t references,
-                              std::uint64_t size, bool has_payload) {
-  return collector.use_slowly([&](Mutator& mutator) {
-    Local<Tensor> payload(mutator);
-    if (has_payload) {
-      payload =
-          value_or_throw(make_tensor(mutator, {static_cast<std::int64_t>(size)},
-                                     {.element = ElementType::kUint8, .kind = MemoryKind::kHost}));
-      std::memset(payload->data(), 0, size);
-    }
-    const ObjectIndex made = value_or_throw(
-        allocate_object(mutator, type, Bytes{object_bytes(references, has_payload ? 0 : size)}));
-    size_of(made, references) = size;
-    detail::write_reference(mutator.core(), slots_of(made)[0], payload.index());
-    return collector.keep(mutator, made);
-  });
+// Whether an object of that kind and size has nothing to be checked, and its data lie in it.
+bool is_plain(Collector& collector, ObjectType kind, std::uint64_t size) {
+  switch (kind) {
+    case ObjectType::kScalar:
+      return size == 8;
+    case ObjectType::kComplex:
+      return size == 16;
+    case ObjectType::kString:
+    case ObjectType::kUnitValue:
+    case ObjectType::kFunction:
+    case ObjectType::kClosure:
+      return false;  // they are sealed, or made in another way
+    default:
+      return size < collector.large_from();
+  }
 }
 
-Object allocate(Collector& collector, ObjectType kind, std::uint64_t size,
-                std::uint32_t references) {
-  if (references > kMostReferences) {
-    refuse("an object has 65536 references at most, not " + std::to_string(references));
+// What the facade makes, as a GCObject.
+template <class Make>
+Object make_by_facade(Collector& collector, Make make) {
+  auto [handle, of] = collector.ask([&](GarbageCollector& facade) {
+    const Handle<GcObject> made = value_or_throw(make(facade));
+    SharedMutator::Use use(facade.mutator());
+    return std::pair(collector.keep(use.mutator(), made.index()), describe_object(made.index()));
+  });
+  collector.say_farewells_if_due();
+  return Object(collector, std::move(handle), of);
+}
+
+Object allocate(Collector& collector, ObjectType kind, std::uint64_t size, std::uint32_t references,
+                std::string_view memory, std::string_view element,
+                const std::optional<std::vector<std::int64_t>>& shape) {
+  const bool is_usual = memory == to_string(MemoryKind::kHost) &&
+                        element == to_string(ElementType::kUint8) && !shape.has_value();
+  if (is_usual && references <= kMostReferences && is_plain(collector, kind, size)) {
+    Handle<AnyObject> handle =
+        make_quickly(collector, kind, collector.type_of(kind, references), references, size);
+    if (handle) {
+      return Object(collector, std::move(handle),
+                    {.kind = kind, .references = references, .size = size});
+    }
   }
-  if (const std::uint64_t fixed = fixed_size(kind); fixed != 0 && size != fixed) {
-    refuse("a " + std::string(to_string(kind)) + " has " + std::to_string(fixed) + " bytes, not " +
-           std::to_string(size));
+  AllocateOptions options{
+      .references = references, .memory = kind_of(memory), .element = element_of(element)};
+  if (shape.has_value()) {
+    options.shape = Shape(std::span<const std::int64_t>(*shape));
   }
-  const TypeId type = collector.type_of(kind, references);
-  const bool has_payload = size >= collector.large_from();
-  Handle<AnyObject> handle;
-  if (!has_payload) {
-    handle = make_quickly(collector, type, references, size);
+  return make_by_facade(
+      collector, [&](GarbageCollector& facade) { return facade.allocate(kind, size, options); });
+}
+
+Object make_string(Collector& collector, std::string_view text) {
+  return make_by_facade(collector,
+                        [&](GarbageCollector& facade) { return facade.allocate_string(text); });
+}
+
+Object make_closure(Collector& collector, std::string_view name, std::uintptr_t code,
+                    const std::vector<const Object*>& captures) {
+  for (const Object* const capture : captures) {
+    if (&capture->collector() != &collector) {
+      refuse("a closure cannot capture another collector's object");
+    }
   }
-  if (!handle) {
-    handle = make_slowly(collector, type, references, size, has_payload);
-    collector.say_farewells_if_due();
-  }
-  return Object(collector, std::move(handle),
-                {.kind = kind, .references = references, .size = size});
+  return make_by_facade(collector, [&](GarbageCollector& facade) {
+    const auto* const address = reinterpret_cast<const void*>(code);
+    if (captures.empty()) {
+      return facade.allocate_function(name, address);
+    }
+    std::vector<Handle<GcObject>> handles;
+    {
+      SharedMutator::Use use(facade.mutator());
+      for (const Object* const capture : captures) {
+        handles.emplace_back(use.mutator().core(), capture->index());
+      }
+    }
+    return facade.allocate_closure(name, address, handles);
+  });
 }
 
 // `Collector.allocate`, which programs call by the million: the usual form, where nothing is waited for
@@ -102,14 +143,13 @@ PyObject* allocate_usually(PyObject* self, PyObject* const* arguments, Py_ssize_
   Collector& collector = *nb::inst_ptr<Collector>(self);
   const auto kind = static_cast<ObjectType>(PyLong_AsLong(arguments[0]));
   const long long size = PyLong_AsLongLong(arguments[1]);
-  const std::uint64_t fixed = fixed_size(kind);
-  if (size < 0 || static_cast<std::uint64_t>(size) >= collector.large_from() ||
-      (fixed != 0 && static_cast<std::uint64_t>(size) != fixed) || !collector.is_open()) {
+  if (size < 0 || !is_plain(collector, kind, static_cast<std::uint64_t>(size)) ||
+      !collector.is_open()) {
     PyErr_Clear();
     return nullptr;
   }
   const auto bytes = static_cast<std::uint64_t>(size);
-  Handle<AnyObject> handle = make_quickly(collector, collector.type_of(kind, 0), 0, bytes);
+  Handle<AnyObject> handle = make_quickly(collector, kind, collector.type_of(kind, 0), 0, bytes);
   if (!handle) {
     return nullptr;
   }
@@ -147,10 +187,13 @@ PyType_Slot* collector_slots() {
   static PyMethodDef methods[] = {
       {"allocate", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(allocate_at_all)),
        METH_FASTCALL | METH_KEYWORDS,
-       "allocate($self, type, size, references=0)\n--\n\n"
+       "allocate($self, type, size, references=0, memory='host', element='uint8', "
+       "shape=None)\n--\n\n"
        "A zeroed object of `size` bytes with so many slots for references. Bytes from the "
        "threshold\n"
-       "on lie in a pool and never move. Raises OutOfMemory, a MemoryError."},
+       "on lie in a pool and never move, as all do with a memory, an element type or a shape; "
+       "memory\n"
+       "of a device is not zeroed. Raises OutOfMemory, a MemoryError."},
       {nullptr, nullptr, 0, nullptr},
   };
   static PyType_Slot slots[] = {{Py_tp_methods, methods}, {0, nullptr}};
@@ -158,7 +201,10 @@ PyType_Slot* collector_slots() {
 }
 
 void bind_allocation(nb::class_<Collector>& type) {
-  type.def("_allocate", allocate, nb::arg("type"), nb::arg("size"), nb::arg("references") = 0);
+  type.def("_allocate", allocate, nb::arg("type"), nb::arg("size"), nb::arg("references") = 0,
+           nb::arg("memory") = "host", nb::arg("element") = "uint8", nb::arg("shape") = nb::none())
+      .def("make_string", make_string)
+      .def("make_closure", make_closure);
 }
 
 }  // namespace tenure::python

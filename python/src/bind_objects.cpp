@@ -3,12 +3,16 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include <array>
+#include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "python/src/collector.hpp"
 #include "python/src/wrappers.hpp"
 #include "tenure/finalizer.hpp"
+#include "tenure/object_facts.hpp"
 
 namespace tenure::python {
 
@@ -45,6 +49,15 @@ namespace {
   throw Failure({ErrorCode::kBadArgument, std::move(sentence)});
 }
 
+bool is_sealed(ObjectIndex object) { return detail::header_of(object).has(ObjectFlag::kSealed); }
+
+const GcObject& dynamic_at(ObjectIndex object) {
+  return *reinterpret_cast<const GcObject*>(detail::data_of(object));
+}
+
+// Whether the host can read the bytes.
+bool is_in_reach(ObjectIndex object) { return dynamic_at(object).bytes().data() != nullptr; }
+
 // What a buffer that was handed out keeps: the object where it is, and the heap open.
 struct Export {
   explicit Export(Collector& of) : collector(of), visit(of) {}
@@ -63,12 +76,19 @@ int get_buffer(PyObject* exporter, Py_buffer* view, int flags) {
     const Object* const object = &wrapper_in<Object>(exporter);
     auto kept = std::make_unique<Export>(object->collector());
     std::byte* data = nullptr;
+    bool sealed = false;
+    bool reaches = true;
     object->collector().use([&](Mutator& mutator) {
       kept->pin = Pinned<AnyObject>(mutator.core(), object->index());
-      data = bytes_of(object->index(), object->references);
+      data = detail::bytes_place(object->index(), object->references);
+      sealed = is_sealed(object->index());
+      reaches = is_in_reach(object->index());
     });
-    if (PyBuffer_FillInfo(view, exporter, data, static_cast<Py_ssize_t>(object->size), 0, flags) !=
-        0) {
+    if (!reaches && object->size > 0) {
+      refuse("the object's bytes lie in a device's memory, or were handed back");
+    }
+    if (PyBuffer_FillInfo(view, exporter, data, static_cast<Py_ssize_t>(object->size),
+                          sealed ? 1 : 0, flags) != 0) {
       return -1;
     }
     view->internal = kept.release();
@@ -85,7 +105,7 @@ void release_buffer(PyObject*, Py_buffer* view) {
 }
 
 ObjectIndex* slot_of(const Object& object, std::uint32_t slot) {
-  return &slots_of(object.index())[slot + 1];
+  return &detail::places_of(object.index())[slot + 1];
 }
 
 void require_slot(const Object& object, std::uint32_t slot) {
@@ -115,10 +135,17 @@ void set_reference(Object& object, std::uint32_t slot, nb::handle value) {
   if (target != nullptr && &target->collector() != &object.collector()) {
     refuse("a reference cannot lead to another collector's object");
   }
-  object.collector().use([&](Mutator& mutator) {
+  const bool stored = object.collector().use([&](Mutator& mutator) {
+    if (is_sealed(object.index())) {
+      return false;
+    }
     detail::write_reference(mutator.core(), *slot_of(object, slot),
                             target == nullptr ? ObjectIndex::kNull : target->index());
+    return true;
   });
+  if (!stored) {
+    refuse("a reference was to be stored in an object that is sealed");
+  }
 }
 
 nb::object get_reference(Object& object, std::uint32_t slot) {
@@ -209,8 +236,8 @@ std::uintptr_t address_of(Object& object) {
   bool stays = object.pins > 0;
   std::byte* data = nullptr;
   object.collector().use([&](Mutator&) {
-    stays = stays || slots_of(object.index())[0] != ObjectIndex::kNull;
-    data = bytes_of(object.index(), object.references);
+    stays = stays || detail::places_of(object.index())[0] != ObjectIndex::kNull;
+    data = detail::bytes_place(object.index(), object.references);
   });
   if (!stays) {
     refuse("the object's bytes lie in the object, and move; pin it first");
@@ -221,6 +248,78 @@ std::uintptr_t address_of(Object& object) {
 bool is_alive(Object& object) {
   return object.collector().is_open() &&
          object.collector().use([&](Mutator&) { return object.index() != ObjectIndex::kNull; });
+}
+
+GcHeader header_of(Object& object) {
+  Collector& collector = object.collector();
+  const Handle<GcObject> handle = facade_handle(collector, nb::find(object));
+  return collector.ask(
+      [&](GarbageCollector& facade) { return value_or_throw(facade.header(handle)); });
+}
+
+std::string text_of(Object& object) {
+  if (object.kind != ObjectType::kString) {
+    throw nb::attribute_error("only a STRING has text");
+  }
+  return object.collector().use([&](Mutator&) {
+    const std::span<const std::byte> bytes = dynamic_at(object.index()).bytes();
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  });
+}
+
+nb::object value_of(Object& object) {
+  std::array<double, 2> parts{};
+  const std::size_t bytes = object.size;
+  if (object.kind != ObjectType::kScalar && object.kind != ObjectType::kComplex) {
+    throw nb::attribute_error("only a SCALAR and a COMPLEX have a value");
+  }
+  object.collector().use([&](Mutator&) {
+    std::memcpy(parts.data(), dynamic_at(object.index()).bytes().data(), bytes);
+  });
+  return object.kind == ObjectType::kScalar ? nb::object(nb::float_(parts[0]))
+                                            : nb::steal(PyComplex_FromDoubles(parts[0], parts[1]));
+}
+
+void set_value(Object& object, nb::object value) {
+  const Py_complex parts = PyComplex_AsCComplex(value.ptr());
+  if (PyErr_Occurred() != nullptr) {
+    throw nb::python_error();
+  }
+  const bool is_scalar = object.kind == ObjectType::kScalar;
+  if (!is_scalar && object.kind != ObjectType::kComplex) {
+    throw nb::attribute_error("only a SCALAR and a COMPLEX have a value");
+  }
+  if (is_scalar && PyComplex_Check(value.ptr())) {
+    throw nb::type_error("a SCALAR has no imaginary part");
+  }
+  const std::array<double, 2> both{parts.real, parts.imag};
+  const bool stored = object.collector().use([&](Mutator&) {
+    if (is_sealed(object.index())) {
+      return false;
+    }
+    std::memcpy(detail::bytes_place(object.index(), object.references), both.data(), object.size);
+    return true;
+  });
+  if (!stored) {
+    refuse("a value was to be stored in an object that is sealed");
+  }
+}
+
+void seal_object(Object& object) {
+  object.collector().use([&](Mutator& mutator) { seal(mutator, object.index()); });
+}
+
+bool finalize_object(Object& object) {
+  Collector& collector = object.collector();
+  const bool found = collector.use_slowly(
+      [&](Mutator& mutator) { return detail::finalize(mutator, object.index()); });
+  collector.say_farewells_if_due();
+  return found;
+}
+
+std::uint64_t clear_weak(Object& object) {
+  return object.collector().use(
+      [&](Mutator& mutator) { return clear_weak_references(mutator, object.index()); });
 }
 
 std::string describe(const Object& object) {
@@ -244,6 +343,15 @@ void bind_objects(nb::module_& module) {
       .def_prop_ro(
           "reference_count", [](const Object& object) { return object.references; },
           "Slots for references; they may be empty.")
+      .def_prop_ro("header", header_of, "What is known of it beside its data; a copy.")
+      .def_prop_ro("text", text_of, "Of a STRING.")
+      .def_prop_rw("value", value_of, set_value, nb::sig("def value(self) -> float | complex"),
+                   "Of a SCALAR, or a COMPLEX.")
+      .def("seal", seal_object, "Refuses stores from now on; what it refers to may change.")
+      .def("finalize", finalize_object,
+           "Calls its finalizer now. False where there is none, or it was called.")
+      .def("clear_weak_refs", clear_weak,
+           "Clears all weak references to it, and tells nobody; how many there were.")
       .def_prop_ro("is_alive", is_alive, "False once its collector was shut down.")
       .def_prop_ro("address", address_of,
                    "Of its bytes; for objects that are pinned, or large enough not to move.")
@@ -268,6 +376,8 @@ void bind_objects(nb::module_& module) {
           "is_same", [](const Object& a, const Object& b) { return a.is_same(b); },
           nb::arg("other"), "Whether both stand for one object.")
       .def("__len__", [](const Object& object) { return object.size; })
+      .def("trace_references", references,
+           nb::sig("def trace_references(self) -> list[GCObject | Tensor]"), "As `references`.")
       .def("__bool__", [](const Object&) { return true; })
       .def("__repr__", describe);
   nb::class_<WeakObject>(module, "WeakReference", "A reference that keeps nothing.")

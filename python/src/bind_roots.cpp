@@ -10,9 +10,6 @@
 
 namespace tenure::python {
 
-namespace {
-
-// The object of a GCObject or a Tensor of this collector, as the facade takes it.
 Handle<GcObject> facade_handle(Collector& collector, nb::handle object) {
   Wrapper* wrapper = nullptr;
   if (nb::isinstance<Object>(object)) {
@@ -20,7 +17,7 @@ Handle<GcObject> facade_handle(Collector& collector, nb::handle object) {
   } else if (nb::isinstance<TensorObject>(object)) {
     wrapper = &wrapper_in<TensorObject>(object);
   } else {
-    throw nb::type_error("a root is a GCObject or a Tensor");
+    throw nb::type_error("a GCObject or a Tensor is wanted");
   }
   if (&wrapper->collector() != &collector) {
     throw Failure({ErrorCode::kBadArgument, "the object is another collector's"});
@@ -29,6 +26,8 @@ Handle<GcObject> facade_handle(Collector& collector, nb::handle object) {
     return Handle<GcObject>(Local<GcObject>(mutator.core(), wrapper->index()));
   });
 }
+
+namespace {
 
 void add_root(Collector& collector, nb::handle object) {
   const Handle<GcObject> handle = facade_handle(collector, object);

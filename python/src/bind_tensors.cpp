@@ -267,6 +267,8 @@ nb::object take_foreign(Collector& collector, nb::ndarray<> array) {
   return nb::cast(keep_foreign(collector, std::move(array)));
 }
 
+ElementType element_of(std::string_view name) { return row_of(name).type; }
+
 MemoryKind kind_of(std::string_view name) {
   const auto found = std::find_if(kKinds.begin(), kKinds.end(),
                                   [&](MemoryKind kind) { return to_string(kind) == name; });

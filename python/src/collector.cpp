@@ -77,7 +77,7 @@ Collector::Collector(const GcConfiguration& configuration)
                    "and forked; start the child with the method \"spawn\""});
   }
   for (std::size_t kind = 0; kind < kObjectTypes; ++kind) {
-    plain_types_[kind] = python::type_of(static_cast<ObjectType>(kind), 0);
+    plain_types_[kind] = detail::type_of_kind({static_cast<ObjectType>(kind), 0});
   }
   const nb::gil_scoped_release release;
   facade_ =

@@ -120,6 +120,7 @@ class Collector {
     }
   }
 
+  [[nodiscard]] GarbageCollector& facade() { return *facade_; }
   [[nodiscard]] Runtime& runtime() { return facade_->runtime(); }
   [[nodiscard]] SharedMutator& mutator() { return facade_->mutator(); }
   [[nodiscard]] const GcConfiguration& configuration() const { return facade_->configuration(); }
@@ -131,7 +132,7 @@ class Collector {
     if (references == 0) {
       return plain_types_[static_cast<std::size_t>(kind)];
     }
-    return python::type_of(kind, references);
+    return detail::type_of_kind({kind, references});
   }
   Ended shut_down();
 

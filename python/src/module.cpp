@@ -69,6 +69,7 @@ void bind_configuration(nb::module_& module) {
       .def_rw("large_object_threshold_kb", &GcConfiguration::large_object_threshold_kb)
       .def_rw("mode", &GcConfiguration::mode)
       .def_rw("max_pause_time_ms", &GcConfiguration::max_pause_time_ms)
+      .def_rw("enable_incremental", &GcConfiguration::enable_incremental)
       .def_rw("enable_compaction", &GcConfiguration::enable_compaction)
       .def_rw("compaction_threshold", &GcConfiguration::compaction_threshold)
       .def_rw("optimize_allocation_patterns", &GcConfiguration::optimize_allocation_patterns)
@@ -93,6 +94,8 @@ nb::dict to_dict(const GcStats& stats) {
   made["total_pause_time_ms"] = stats.total_pause_time_ms;
   made["average_pause_time_ms"] = stats.average_pause_time_ms;
   made["max_pause_time_ms"] = stats.max_pause_time_ms;
+  made["p50_pause_time_ms"] = stats.p50_pause_time_ms;
+  made["p99_pause_time_ms"] = stats.p99_pause_time_ms;
   made["pause_target_misses"] = stats.pause_target_misses;
   made["heap_size_bytes"] = stats.heap_size_bytes;
   made["used_bytes"] = stats.used_bytes;
@@ -101,6 +104,8 @@ nb::dict to_dict(const GcStats& stats) {
   made["total_objects"] = stats.total_objects;
   made["objects_by_type"] = stats.objects_by_type;
   made["objects_by_generation"] = stats.objects_by_generation;
+  made["allocation_rate_mb_per_sec"] = stats.allocation_rate_mb_per_sec;
+  made["collection_efficiency"] = stats.collection_efficiency;
   made["memory_pressure"] = stats.memory_pressure;
   return made;
 }
@@ -120,6 +125,7 @@ nb::dict to_dict(const CollectionReport& report) {
   made["bytes_freed"] = report.bytes_freed.count();
   made["payloads_retired"] = report.payloads_retired;
   made["payload_bytes_retired"] = report.payload_bytes_retired.count();
+  made["generations"] = metrics_of(report);
   return made;
 }
 
@@ -184,6 +190,7 @@ void bind_collector(nb::module_& module) {
   bind_reports(type);
   bind_roots(type);
   bind_statistics(type);
+  bind_views(module, type);
   type.def(nb::init<const GcConfiguration&>())
       .def("collect", collect, nb::arg("generation").none())
       .def("statistics",
@@ -211,9 +218,11 @@ NB_MODULE(_native, module) {
   tenure::python::bind_errors(module);
   tenure::python::bind_enumerations(module);
   tenure::python::bind_configuration(module);
+  tenure::python::bind_headers(module);
   tenure::python::bind_objects(module);
   tenure::python::bind_tensors(module);
   tenure::python::bind_collector(module);
+  tenure::python::bind_weak_maps(module);
   module.attr("__version__") = TENURE_VERSION;
   module.def("note_fork", tenure::python::note_fork);
 }

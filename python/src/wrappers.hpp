@@ -112,10 +112,21 @@ void bind_allocation(nb::class_<Collector>& type);
 void bind_plugins(nb::module_& module, nb::class_<Collector>& type);
 void bind_reports(nb::class_<Collector>& type);
 void bind_roots(nb::class_<Collector>& type);
+/// Objects' headers, before the objects, and the collector's views of its parts.
+void bind_headers(nb::module_& module);
+void bind_views(nb::module_& module, nb::class_<Collector>& type);
+void bind_weak_maps(nb::module_& module);
 void bind_statistics(nb::class_<Collector>& type);
+
+/// The object of a GCObject or a Tensor of this collector, as the facade takes it.
+///
+/// errors  throws Failure (kBadArgument): it is another collector's; a TypeError: it is neither
+[[nodiscard]] Handle<GcObject> facade_handle(Collector& collector, nb::handle object);
 
 /// errors  throws Failure (kBadArgument): no kind of memory is called so
 [[nodiscard]] MemoryKind kind_of(std::string_view name);
+/// errors  throws Failure (kBadArgument): no element type is called so
+[[nodiscard]] ElementType element_of(std::string_view name);
 void bind_tensors(nb::module_& module);
 
 /// errors  throws Failure: kClosed; kBadArgument where its memory was given back to others

@@ -19,13 +19,19 @@ import threading
 import weakref
 
 from . import _native
-from ._native import (Closed, GCMode, GCObject, ObjectType, OutOfMemory, ProfilingLevel, Tensor,
+from ._native import (Closed, GCCollectionStatistics, GCFlags, GCGeneration, GCMetrics, GCMode, GCObject,
+                      GenerationalGC, HeapManager, HeapRegion, HeapRegionType, HeapStatistics,
+                      MemoryPoolStatistics, ObjectHeader, ObjectType, OutOfMemory, ProfilingLevel,
+                      ReferenceCycle, ReferenceStatistics, ReferenceTracker, Tensor, WeakMap,
                       WeakReference)
 
 __version__ = _native.__version__
-__all__ = ["ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCConfiguration",
-           "GCMode", "GCObject", "GCStats", "GarbageCollector", "ObjectType", "OutOfMemory",
-           "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "ShutdownReport", "Tensor",
+__all__ = ["ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCCollectionStatistics",
+           "GCConfiguration", "GCFlags", "GCGeneration", "GCMetrics", "GCMode", "GCObject", "GCStats",
+           "GarbageCollector", "GenerationalGC", "HeapManager", "HeapRegion", "HeapRegionType",
+           "HeapStatistics", "MemoryPoolStatistics", "ObjectHeader", "ObjectType", "OutOfMemory",
+           "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "ReferenceCycle",
+           "ReferenceStatistics", "ReferenceTracker", "ShutdownReport", "Tensor", "WeakMap",
            "WeakReference", "shared_collector"]
 
 
@@ -40,6 +46,7 @@ class GCConfiguration:
     mode: GCMode = GCMode.AUTOMATIC
     max_pause_time_ms: float = 10.0
     collection_ratio: collections.abc.Sequence[int] | None = None
+    enable_incremental: bool = True
     enable_compaction: bool = True
     compaction_threshold: float = 0.3
     optimize_allocation_patterns: bool = True
@@ -76,6 +83,8 @@ class GCStats:
     total_pause_time_ms: float
     average_pause_time_ms: float
     max_pause_time_ms: float
+    p50_pause_time_ms: float
+    p99_pause_time_ms: float
     pause_target_misses: int
     heap_size_bytes: int
     used_bytes: int
@@ -84,6 +93,8 @@ class GCStats:
     total_objects: int
     objects_by_type: dict[str, int]
     objects_by_generation: list[int]
+    allocation_rate_mb_per_sec: float
+    collection_efficiency: float
     memory_pressure: float
 
 
@@ -141,7 +152,8 @@ class ClientStats:
 
 @dataclasses.dataclass(frozen=True)
 class CollectionReport:
-    """One collection. `generation` is None where it only began or went on with a marking."""
+    """One collection. `generation` is None where it only began or went on with a marking; `generations`
+    has a row for each that it took."""
     generation: int | None
     full: bool
     trigger: str
@@ -153,6 +165,7 @@ class CollectionReport:
     bytes_freed: int
     payloads_retired: int
     payload_bytes_retired: int
+    generations: list[GCMetrics]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,6 +218,40 @@ class GarbageCollector(_native.Collector):
         object of this heap, is found dead."""
         return _native._from_dlpack(self, array)
 
+    def string(self, text: str) -> GCObject:
+        """A STRING of this text, which nobody can change."""
+        return super().make_string(text)
+
+    def function(self, name: str, code: int, captures: collections.abc.Sequence[GCObject] = ()
+                 ) -> GCObject:
+        """A FUNCTION: the address of native code, which is only kept, and a name; a CLOSURE where it
+        captures, which keeps what it captured."""
+        return super().make_closure(name, code, list(captures))
+
+    @property
+    def config(self) -> GCConfiguration:
+        """As it was opened with."""
+        return self._configuration
+
+    @property
+    def stats(self) -> GCStats:
+        """As `get_statistics`."""
+        return self.get_statistics()
+
+    def get_gc_statistics(self) -> GCCollectionStatistics:
+        """Generations with their objects by age, and the last 64 collections. Stops the heap for a walk
+        over it."""
+        return self.generational_gc.get_gc_statistics()
+
+    def get_heap_statistics(self) -> HeapStatistics:
+        """What was allocated and freed, and the pools. Stops the heap for walks over it."""
+        return self.heap_manager.get_heap_statistics()
+
+    def reset_statistics(self) -> None:
+        """Counts collections, pauses, allocations and bytes from 0 again; what is there now stays as it
+        is."""
+        super().reset_statistics()
+
     def collect(self, generation: int | None = None) -> CollectionReport:
         """Collects generations 0 to `generation`, and calls what finalizers are due. None: as far as
         the heap is full: 0, up to 1 above 0.7, all above 0.9."""
@@ -234,6 +281,11 @@ class GarbageCollector(_native.Collector):
         pause_stats and system_stats. Stops the heap for two walks over it."""
         groups = super().detailed_statistics()
         groups["gc_stats"] = dataclasses.asdict(self.get_statistics())
+        references = self.reference_tracker.reference_stats()
+        groups["reference_stats"] |= {
+            "memory_usage_by_type": references.memory_usage_by_type,
+            "reference_cycles_detected": references.reference_cycles_detected,
+            "largest_cycle_size": references.largest_cycle_size}
         groups["payload_stats"]["pools"] = [dataclasses.asdict(pool) for pool in self.get_pools()]
         pressure = self.pressure()
         total, available = pressure.system_total_bytes, pressure.system_available_bytes

@@ -202,6 +202,19 @@ TEST(Modes, AutomaticSlicesWhatDoesNot) {
   EXPECT_GT(statistics.cycles.slices.count(), 0u);
 }
 
+TEST(Modes, AutomaticMarksInOneStopWhateverItTakesWhereItMayNotSlice) {
+  Config config = load(Mode::kAutomatic);
+  config.max_pause_us = TENURE_TEST_SHARE > 1 ? 2000 : 1000;
+  config.incremental = false;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+
+  const Statistics statistics =
+      run(runtime, 3, [](const Statistics& so_far) { return so_far.full_collections >= 3; });
+
+  EXPECT_EQ(statistics.cycles.begun, 0u);
+  EXPECT_EQ(statistics.cycles.slices.count(), 0u);
+}
+
 TEST(Modes, IncrementalMarksInSlicesWithoutAThread) {
   Config config = load(Mode::kIncremental);
   config.gc_workers = 1;

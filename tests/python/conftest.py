@@ -5,8 +5,10 @@ from tenure import GarbageCollector, GCConfiguration
 
 
 @pytest.fixture
-def gc():
-    collector = GarbageCollector(GCConfiguration(young_gen_size_mb=1, debug_mode=True,
-                                                 device="sim:64MiB"))
+def gc(monkeypatch):
+    # Not debug_mode, which has payloads between redzones too: here they fill the device to the byte.
+    with monkeypatch.context() as patched:
+        patched.setenv("TENURE_VERIFY", "on")
+        collector = GarbageCollector(GCConfiguration(young_gen_size_mb=1, device="sim:64MiB"))
     yield collector
     collector.shutdown()

@@ -14,9 +14,15 @@
 #include <string_view>
 #include <vector>
 
+#include "tenure/facade/allocation.hpp"
+#include "tenure/facade/generational_gc.hpp"
+#include "tenure/facade/header.hpp"
+#include "tenure/facade/heap_manager.hpp"
 #include "tenure/facade/objects.hpp"
 #include "tenure/facade/optimizer.hpp"
 #include "tenure/facade/profiler.hpp"
+#include "tenure/facade/reference_tracker.hpp"
+#include "tenure/facade/values.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/pressure.hpp"
 #include "tenure/result.hpp"
@@ -26,6 +32,7 @@
 
 namespace tenure {
 
+class FacadeState;  // core/facade
 class Runtime;
 class SharedMutator;
 
@@ -50,6 +57,7 @@ struct GcConfiguration {
   /// Generation k is collected with every n-th young collection; 0: not by turn. One for each
   /// generation, the first of them 1. By default {1, 10, 50} for three, and on times 5.
   PerGeneration collection_ratio{};
+  bool enable_incremental = true;     // a marking that would pass the target may be sliced
   bool enable_compaction = true;      // objects of the oldest generation may move
   double compaction_threshold = 0.3;  // fragmentation_ratio above which they do; 0 to 1
   /// The optimizer may look for changes by itself: in adaptive mode it does, in others once
@@ -57,7 +65,9 @@ struct GcConfiguration {
   bool optimize_allocation_patterns = true;
   bool enable_profiling = false;        // the profiler watches, at kBasic or `profiling_level`
   bool track_allocation_sites = false;  // the stack of each sample is noted, from kDetailed on
-  bool debug_mode = false;              // the heap is verified after each collection
+  /// The heap is verified after each collection, and payloads are watched: as `Config::verify` and
+  /// `Config::check`, which say what stops the program.
+  bool debug_mode = false;
   /// kNone: kBasic with `enable_profiling`, which the others need.
   ProfilingLevel profiling_level = ProfilingLevel::kNone;
   std::uint32_t heap_limit_mb = 0;      // 0: the cage
@@ -75,6 +85,8 @@ struct GcStats {
   double total_pause_time_ms = 0;
   double average_pause_time_ms = 0;
   double max_pause_time_ms = 0;
+  double p50_pause_time_ms = 0;  // that half of all do not pass, to 6 per cent
+  double p99_pause_time_ms = 0;
   std::uint64_t pause_target_misses = 0;
   std::uint64_t heap_size_bytes = 0;  // committed: used and free together
   std::uint64_t used_bytes = 0;       // of data, payloads included: live, or not yet found dead
@@ -83,7 +95,10 @@ struct GcStats {
   std::uint64_t total_objects = 0;
   std::map<std::string, std::uint64_t> objects_by_type;
   std::vector<std::uint64_t> objects_by_generation;  // [num_generations]
-  double memory_pressure = 0;  // the largest share in use: of the heap, a pool, the machine
+  /// Of objects and payloads over the last 5 s, in 2^20 bytes; as `Statistics::allocation_rate`.
+  double allocation_rate_mb_per_sec = 0;
+  double collection_efficiency = 0;  // bytes found dead for a millisecond of pause, smoothed
+  double memory_pressure = 0;        // the largest share in use: of the heap, a pool, the machine
 };
 
 /// One field that a preset changed.
@@ -116,12 +131,44 @@ class GarbageCollector {
   ///
   /// errors   kBadArgument: a size that the kind cannot have; kOutOfMemory: what is held, and by
   ///          whom; kClosed
-  [[nodiscard]] Result<Handle<GcObject>> allocate(ObjectType type, std::uint64_t size);
+  [[nodiscard]] Result<Handle<GcObject>> allocate(ObjectType type, std::uint64_t size,
+                                                  const AllocateOptions& options = {});
+
+  /// A string of this text, which nobody can change.
+  ///
+  /// errors   kBadArgument: the bytes are no UTF-8; kOutOfMemory; kClosed
+  [[nodiscard]] Result<Handle<GcObject>> allocate_string(std::string_view text);
+  /// Code with a name; and with what it captured, which lives as long as the closure does.
+  ///
+  /// code       native; only kept
+  /// errors     kBadArgument: no code, or a capture is null; kOutOfMemory; kClosed
+  [[nodiscard]] Result<Handle<GcObject>> allocate_function(std::string_view name, const void* code);
+  [[nodiscard]] Result<Handle<GcObject>> allocate_closure(
+      std::string_view name, const void* code, std::span<const Handle<GcObject>> captures);
+
+  /// What the object refers to, in slot order, without the empty slots and its payload.
+  ///
+  /// errors   kBadArgument: the handle is null; kClosed; so of the calls below
+  [[nodiscard]] Result<std::vector<Handle<GcObject>>> references(
+      const Handle<GcObject>& object) const;
+  /// The object's header, read: a copy.
+  [[nodiscard]] Result<GcHeader> header(const Handle<GcObject>& object) const;
+  /// Refuses stores in the object from now on; what it refers to may change.
+  Result<void> seal(const Handle<GcObject>& object);
+  /// Has the object's finalizer run now. It gets the mutator that all calls share, and must not call the
+  /// collector. False where there is none, or it ran.
+  Result<bool> finalize(const Handle<GcObject>& object);
+  /// Clears all weak references to the object, and tells nobody.
+  ///
+  /// returns  how many there were
+  Result<std::uint64_t> clear_weak_refs(const Handle<GcObject>& object);
 
   /// Collects generations 0 to `generation`.
   ///
   /// errors   kBadArgument: there is no such generation; kClosed
   Result<CollectionReport> collect(std::uint32_t generation);
+  /// Collects as far as the heap is full: generation 0, up to 1 above 0.7, all above 0.9.
+  Result<CollectionReport> collect();
   /// Collects everything.
   Result<CollectionReport> force_full_collection();
 
@@ -163,12 +210,24 @@ class GarbageCollector {
 
   /// A copy of all figures. Stops the world for a walk over the heap.
   [[nodiscard]] GcStats get_statistics() const;
+  /// Counts collections, pauses, allocations and bytes from 0 again; what is there now stays as it is.
+  ///
+  /// errors   kClosed
+  Result<void> reset_statistics();
   [[nodiscard]] const GcConfiguration& configuration() const;
 
   /// What the program allocates, where, and how long it lives. Good while the collector is open.
   [[nodiscard]] MemoryProfiler memory_profiler();
   /// What could be changed for it, and what was. Likewise.
   [[nodiscard]] MemoryOptimizer memory_optimizer();
+
+  /// Views of the collector's parts. Good while the collector lives.
+  [[nodiscard]] HeapManager heap_manager() const { return HeapManager(*state_); }
+  [[nodiscard]] GenerationalGc generational_gc() const { return GenerationalGc(*state_); }
+  [[nodiscard]] ReferenceTracker reference_tracker() const { return ReferenceTracker(*state_); }
+
+  /// Counts an object that a door in another language made by the mutator, which is in use.
+  void note_allocation(ObjectType type, std::uint64_t size);
 
   /// The runtime that this is a view of, and the mutator that its calls share. For other languages'
   /// doors. The mutator is there until the collector is shut down.
@@ -179,9 +238,8 @@ class GarbageCollector {
   ShutdownReport shutdown();
 
  private:
-  struct State;
-  explicit GarbageCollector(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit GarbageCollector(std::unique_ptr<FacadeState> state);
+  std::unique_ptr<FacadeState> state_;
 };
 
 }  // namespace tenure

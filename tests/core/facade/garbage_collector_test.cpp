@@ -42,16 +42,17 @@ TEST(GarbageCollector, GivesZeroedAlignedBytesThatStayWhereTheyAre) {
   GarbageCollector gc = open();
   {
     const auto dirty = value_or_throw(gc.allocate(ObjectType::kArray, 1 << 20));
-    std::fill(dirty->bytes().begin(), dirty->bytes().end(), std::byte{0xFF});
+    const auto bytes = value_or_throw(dirty->writable_bytes());
+    std::fill(bytes.begin(), bytes.end(), std::byte{0xFF});
   }
   value_or_throw(gc.force_full_collection());
 
   const Handle<GcObject> array = value_or_throw(gc.allocate(ObjectType::kArray, 1 << 20));
-  std::byte* const before = array->bytes().data();
+  const std::byte* const before = array->bytes().data();
   EXPECT_TRUE(std::all_of(array->bytes().begin(), array->bytes().end(),
                           [](std::byte byte) { return byte == std::byte{0}; }));
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(before) % 64, 0u);
-  array->bytes()[(1 << 20) - 1] = std::byte{7};
+  value_or_throw(array->writable_bytes())[(1 << 20) - 1] = std::byte{7};
   value_or_throw(gc.force_full_collection());
 
   EXPECT_EQ(array->bytes().data(), before);
@@ -73,8 +74,9 @@ TEST(GarbageCollector, KeepsInlineDataThroughCollections) {
   GarbageCollector gc = open();
   std::vector<Handle<GcObject>> kept;
   for (int k = 0; k < 200; ++k) {
-    kept.push_back(value_or_throw(gc.allocate(ObjectType::kString, 100)));
-    std::fill(kept.back()->bytes().begin(), kept.back()->bytes().end(), static_cast<std::byte>(k));
+    kept.push_back(value_or_throw(gc.allocate(ObjectType::kStruct, 100)));
+    const auto bytes = value_or_throw(kept.back()->writable_bytes());
+    std::fill(bytes.begin(), bytes.end(), static_cast<std::byte>(k));
   }
 
   value_or_throw(gc.collect(0));
@@ -117,6 +119,8 @@ TEST(GarbageCollector, RefusesAConfigurationByTheFieldThatIsWrong) {
   EXPECT_TRUE(refused({.num_generations = 0}, "generations"));
   EXPECT_TRUE(refused({.num_generations = 9}, "generations"));
   EXPECT_TRUE(refused({.max_pause_time_ms = 0}, "max_pause_time_ms"));
+  EXPECT_TRUE(
+      refused({.mode = GcMode::kIncremental, .enable_incremental = false}, "enable_incremental"));
   EXPECT_TRUE(refused({.young_gen_size_mb = 100, .heap_limit_mb = 100}, "nursery"));
   EXPECT_TRUE(refused({.num_generations = 2, .collection_ratio = {1, 10, 50}}, "collection_ratio"));
 }
@@ -275,7 +279,7 @@ TEST(GarbageCollector, AgreesWithAnIndependentCountInARandomRun) {
   };
   for (int step = 0; step < 100; ++step) {
     for (int k = 0; k < 200; ++k) {
-      const auto type = static_cast<ObjectType>(2 + random() % (kObjectTypes - 2));
+      const auto type = static_cast<ObjectType>(2 + random() % 6);  // those of any size
       auto made = value_or_throw(gc.allocate(type, random() % (k == 0 ? 100'000 : 300)));
       if (random() % 3 == 0) held.push_back(std::move(made));
     }
@@ -321,6 +325,24 @@ TEST(GarbageCollector, CollectsNoGenerationThatIsNotThere) {
 
   EXPECT_EQ(gc.collect(3).failure().code, ErrorCode::kBadArgument);
   EXPECT_TRUE(gc.collect(2).ok());
+}
+
+TEST(GarbageCollector, CollectsAsFarAsTheHeapIsFull) {
+  GarbageCollector gc =
+      open({.young_gen_size_mb = 1, .mode = GcMode::kManual, .heap_limit_mb = 16});
+  std::vector<Handle<GcObject>> held;
+  const auto fill_to = [&](double share) {
+    while (gc.pressure().heap_share < share) {
+      held.push_back(value_or_throw(gc.allocate(ObjectType::kArray, 10'000)));
+    }
+  };
+  EXPECT_EQ(value_or_throw(gc.collect()).collected, 0u);
+  fill_to(0.75);
+  EXPECT_EQ(value_or_throw(gc.collect()).collected, 1u);
+  fill_to(0.92);
+  held.clear();
+  EXPECT_EQ(value_or_throw(gc.collect()).collected, 2u);
+  EXPECT_EQ(gc.get_statistics().total_objects, 0u);
 }
 
 TEST(GarbageCollector, SetsWhatAWorkloadAsksForAndSaysSo) {
