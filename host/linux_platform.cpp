@@ -1,6 +1,7 @@
 #include <pthread.h>
 
 #include <ctime>
+#include <sstream>
 
 #include "core/backend/platform.hpp"
 #include "core/base/check.hpp"
@@ -61,6 +62,24 @@ class LinuxPlatform final : public Platform {
   }
 
   [[nodiscard]] MemoryReading memory() override { return memory_reading(); }
+
+  [[nodiscard]] ProcessReading process() override {
+    ProcessReading reading;
+    // "mapped resident ...", in pages.
+    std::istringstream statm(read_text("/proc/self/statm").value_or(""));
+    std::uint64_t mapped = 0;
+    std::uint64_t resident = 0;
+    if (statm >> mapped >> resident) {
+      reading.mapped = page_size() * mapped;
+      reading.resident = page_size() * resident;
+    }
+    timespec used{};
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0) {
+      reading.cpu_ns = static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000 +
+                       static_cast<std::uint64_t>(used.tv_nsec);
+    }
+    return reading;
+  }
 
   [[nodiscard]] std::optional<StackRange> stack() override {
     pthread_attr_t attributes;

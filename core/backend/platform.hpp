@@ -26,6 +26,13 @@ struct MemoryReading {
   double stall = 0.0;  // of the last 10 s, the part in which some task waited for memory
 };
 
+/// What this process has of the machine.
+struct ProcessReading {
+  Bytes resident;            // memory behind its pages
+  Bytes mapped;              // addresses, with or without memory
+  std::uint64_t cpu_ns = 0;  // that all of its threads ran so far
+};
+
 /// A thread's stack: [first, first + bytes).
 struct StackRange {
   std::uintptr_t first = 0;
@@ -100,6 +107,7 @@ class Platform {
   [[nodiscard]] virtual std::uint64_t processor_ns() = 0;
 
   [[nodiscard]] virtual MemoryReading memory() = 0;
+  [[nodiscard]] virtual ProcessReading process() = 0;
 
   /// The stack of the calling thread, as the system made it; none where it does not say. All of it
   /// above an address that was used can be read.

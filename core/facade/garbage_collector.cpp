@@ -127,25 +127,18 @@ GarbageCollector::~GarbageCollector() = default;
 
 Result<Handle<GcObject>> GarbageCollector::allocate(ObjectType type, std::uint64_t size,
                                                     const AllocateOptions& options) {
+  return state_->allocate(type, size, options);
+}
+
+Result<Handle<GcObject>> GarbageCollector::allocate_struct(const StructLayout& layout) {
   if (!state_->is_open()) {
-    return Error{ErrorCode::kClosed, "an object was asked of a collector that was shut down"};
-  }
-  if (type == ObjectType::kFunction || type == ObjectType::kClosure) {
-    return Error{ErrorCode::kBadArgument, "a " + std::string(to_string(type)) +
-                                              " is made of code, by allocate_" +
-                                              std::string(to_string(type)) + ", and not of a size"};
+    return closed();
   }
   SharedMutator::Use use(*state_->mutator);
-  if (type == ObjectType::kUnitValue && state_->unit && size == 0) {
-    return state_->unit;
-  }
   Result<Handle<GcObject>> made =
-      GcObjectMaker::make(use.mutator(), type, size, options, state_->threshold());
-  if (made && type == ObjectType::kUnitValue) {
-    state_->unit = *made;
-  } else if (made) {
-    state_->counts.note(type, size);
-  }
+      GcObjectMaker::make_of(use.mutator(), layout.type(), ObjectType::kStruct, layout.size(),
+                             {.references = layout.references()}, state_->threshold());
+  state_->note(use.mutator(), made);
   return made;
 }
 
@@ -156,9 +149,7 @@ Result<Handle<GcObject>> GarbageCollector::allocate_string(std::string_view text
   SharedMutator::Use use(*state_->mutator);
   Result<Handle<GcObject>> made =
       GcObjectMaker::make_string(use.mutator(), text, state_->threshold());
-  if (made) {
-    state_->counts.note(ObjectType::kString, text.size());
-  }
+  state_->note(use.mutator(), made);
   return made;
 }
 
@@ -170,9 +161,7 @@ Result<Handle<GcObject>> GarbageCollector::allocate_function(std::string_view na
   SharedMutator::Use use(*state_->mutator);
   Result<Handle<GcObject>> made =
       GcObjectMaker::make_function(use.mutator(), ObjectType::kFunction, code, name, {});
-  if (made) {
-    state_->counts.note(ObjectType::kFunction, (*made)->size());
-  }
+  state_->note(use.mutator(), made);
   return made;
 }
 
@@ -183,20 +172,18 @@ Result<Handle<GcObject>> GarbageCollector::allocate_closure(
   }
   SharedMutator::Use use(*state_->mutator);
   for (const Handle<GcObject>& capture : captures) {
-    if (!capture) {
-      return Error{ErrorCode::kBadArgument, "a closure was to capture nothing"};
+    if (Result<void> is = state_->require(capture); !is) {
+      return is.failure();
     }
   }
   Result<Handle<GcObject>> made =
       GcObjectMaker::make_function(use.mutator(), ObjectType::kClosure, code, name, captures);
-  if (made) {
-    state_->counts.note(ObjectType::kClosure, (*made)->size());
-  }
+  state_->note(use.mutator(), made);
   return made;
 }
 
 void GarbageCollector::note_allocation(ObjectType type, std::uint64_t size) {
-  state_->counts.note(type, size);
+  state_->counts.note(type, size, false);
 }
 
 Result<std::vector<Handle<GcObject>>> GarbageCollector::references(
@@ -271,42 +258,16 @@ Result<CollectionReport> GarbageCollector::force_full_collection() {
 }
 
 Result<void> GarbageCollector::add_root(const Handle<GcObject>& object) {
-  if (!state_->is_open()) {
-    return closed();
-  }
-  if (!object) {
-    return Error{ErrorCode::kBadArgument, "a null handle was to become a root"};
-  }
-  SharedMutator::Use use(*state_->mutator);
-  try {
-    state_->roots->add(use.mutator(), object.index());
-  } catch (const Failure& failure) {
-    return Error{failure.code(), failure.what()};
-  }
-  return {};
+  return state_->add_root(object);
 }
-
 Result<void> GarbageCollector::remove_root(const Handle<GcObject>& object) {
-  if (!state_->is_open()) {
-    return closed();
-  }
-  SharedMutator::Use use(*state_->mutator);
-  if (!object || !state_->roots->remove(use.mutator(), object.index())) {
-    return Error{ErrorCode::kBadArgument,
-                 "an object that is no root, or a null handle, was to be one no more"};
-  }
-  return {};
+  return state_->remove_root(object);
 }
-
 Result<RootCallbackId> GarbageCollector::add_root_callback(RootCallback callback) {
-  if (!state_->is_open()) {
-    return closed();
-  }
-  return state_->runtime.add_root_callback(std::move(callback));
+  return state_->add_root_callback(std::move(callback));
 }
-
 bool GarbageCollector::remove_root_callback(RootCallbackId id) {
-  return state_->is_open() && state_->runtime.remove_root_callback(id);
+  return state_->remove_root_callback(id);
 }
 
 Result<PressureCallbackId> GarbageCollector::on_pressure(PressureCallback callback) {
@@ -364,6 +325,8 @@ ShutdownReport GarbageCollector::shutdown() {
   }
   report.objects_released = get_statistics().total_objects;
   state_->unit.reset();
+  state_->permanent.clear();
+  state_->permanent_count.store(0, std::memory_order_relaxed);
   state_->roots.reset();
   state_->mutator.reset();
   report.handles_outstanding = state_->runtime.close().handles_outstanding;

@@ -22,11 +22,18 @@ Error no_such(std::uint32_t generation) {
   return {ErrorCode::kBadArgument, "there is no generation " + std::to_string(generation)};
 }
 
+// Objects of the dynamic door that were made in a generation.
+std::uint64_t born(const FacadeState& state, std::uint32_t generation) {
+  const std::uint32_t oldest = state.configuration.num_generations - 1;
+  const std::uint64_t old = oldest == 0 ? state.counts.objects() : state.counts.born_old();
+  return generation == oldest ? old : generation == 0 ? state.counts.objects() - old : 0;
+}
+
 }  // namespace
 
 bool GcGeneration::should_collect() const {
-  return size_limit &&
-         static_cast<double>(total_size.count()) >= kDue * static_cast<double>(size_limit->count());
+  return !size_limit.is_zero() &&
+         static_cast<double>(total_size.count()) >= kDue * static_cast<double>(size_limit.count());
 }
 
 std::vector<GcMetrics> metrics_of(const CollectionReport& report) {
@@ -36,16 +43,24 @@ std::vector<GcMetrics> metrics_of(const CollectionReport& report) {
   }
   Bytes young_collected;
   for (std::uint32_t generation = 0; generation <= report.collected; ++generation) {
+    // What ends a cycle took the oldest generation, and of the others as many as were evacuated.
+    const bool is_oldest = report.full && generation == report.collected;
+    const bool was_evacuated =
+        report.evacuated != CollectionReport::kNothing && generation <= report.evacuated;
+    if (!is_oldest && !was_evacuated) {
+      continue;
+    }
     GcMetrics row{.generation = generation,
                   .trigger_reason = report.trigger,
                   .start_time = milliseconds(report.began_ns),
                   .end_time = milliseconds(report.ended_ns),
                   .bytes_before = report.bytes_before[generation],
+                  .objects_promoted = report.promoted_from[generation],
+                  .bytes_promoted = report.bytes_promoted_from[generation],
                   .objects_scanned = report.objects_copied + report.objects_promoted +
                                      report.objects_held + report.objects_marked,
                   .pause_time_ms = milliseconds(report.pause_ns),
                   .duration_ms = milliseconds(report.ended_ns - report.began_ns)};
-    const bool is_oldest = report.full && generation == report.collected;
     row.bytes_collected = is_oldest ? less(report.bytes_freed, young_collected)
                                     : less(row.bytes_before, report.bytes_survived[generation]);
     row.bytes_survived = less(row.bytes_before, row.bytes_collected);
@@ -70,17 +85,17 @@ std::vector<GcGeneration> generations_of(const FacadeState& state, const Statist
   std::vector<GcGeneration> made;
   for (std::uint32_t number = 0; number < count; ++number) {
     const bool is_oldest = number + 1 == count;
-    GcGeneration generation{.number = number,
-                            .promotion_threshold = is_oldest ? 0 : statistics.promotion_age[number],
-                            .size_limit = {},
-                            .collection_count = statistics.collections_by_generation[number],
-                            .object_count = census.by_generation[number].objects,
-                            .total_size = statistics.bytes_by_generation[number]};
-    if (is_oldest) {
-      generation.size_limit = statistics.old_limit;
-    } else if (number == 0) {
-      generation.size_limit = state.configuration.young_gen_size_mb * 1_MiB;
-    }
+    GcGeneration generation{
+        .number = number,
+        .promotion_threshold = is_oldest ? 0 : statistics.promotion_age[number],
+        .size_limit = {},
+        .allocation_count = born(state, number) + statistics.promoted_into[number],
+        .collection_count = statistics.collections_by_generation[number],
+        .object_count = census.by_generation[number].objects,
+        .total_size = statistics.bytes_by_generation[number]};
+    generation.size_limit = is_oldest     ? statistics.old_limit
+                            : number == 0 ? statistics.nursery
+                                          : statistics.middle_limit;
     for (std::size_t age = 0; age < generation.age_distribution.size(); ++age) {
       generation.age_distribution[age] = census.by_generation_and_age[number][age].objects;
     }
@@ -159,6 +174,23 @@ Result<GcCollectionStatistics> GenerationalGc::get_gc_statistics() const {
       .collection_in_progress = cycles.begun > cycles.ended + cycles.abandoned,
       .generations = *std::move(generations),
       .recent_collections = metrics_of(recent_collections(state_->runtime))};
+}
+
+Result<Handle<GcObject>> GenerationalGc::allocate_object(ObjectType type, std::uint64_t size,
+                                                         const AllocateOptions& options) {
+  return state_->allocate(type, size, options);
+}
+Result<void> GenerationalGc::add_root_object(const Handle<GcObject>& object) {
+  return state_->add_root(object);
+}
+Result<void> GenerationalGc::remove_root_object(const Handle<GcObject>& object) {
+  return state_->remove_root(object);
+}
+Result<RootCallbackId> GenerationalGc::add_root_callback(RootCallback callback) {
+  return state_->add_root_callback(std::move(callback));
+}
+bool GenerationalGc::remove_root_callback(RootCallbackId id) {
+  return state_->remove_root_callback(id);
 }
 
 Result<std::uint32_t> GenerationalGc::get_age(const Handle<GcObject>& object) const {

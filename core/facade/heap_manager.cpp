@@ -59,9 +59,6 @@ std::optional<HeapRegion> HeapManager::get_region_for_address(const void* addres
 
 Result<void> HeapManager::deallocate_object(const Handle<GcObject>& object) {
   return state_->with(object, [&](Mutator&, ObjectIndex index) -> Result<void> {
-    if (!heap_region_at(state_->runtime, detail::address_of(index))) {
-      return Error{ErrorCode::kBadArgument, "an object of another collector was to be ended"};
-    }
     const ObjectIndex payload = detail::places_of(index)[0];
     if (payload == ObjectIndex::kNull) {
       return Error{

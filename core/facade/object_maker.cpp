@@ -6,6 +6,7 @@
 #include "core/facade/utf8.hpp"
 #include "tenure/make.hpp"
 #include "tenure/object_facts.hpp"
+#include "tenure/permanent.hpp"
 #include "tenure/runtime.hpp"
 
 namespace tenure {
@@ -95,25 +96,28 @@ Result<Handle<GcObject>> GcObjectMaker::make(Mutator& mutator, ObjectType type, 
   if (Result<void> sound = check_request(type, size, options); !sound) {
     return sound.failure();
   }
+  return make_of(mutator, detail::type_of_kind({type, options.references}), type, size, options,
+                 threshold);
+}
+
+Result<Handle<GcObject>> GcObjectMaker::make_of(Mutator& mutator, TypeId row, ObjectType type,
+                                                std::uint64_t size, const AllocateOptions& options,
+                                                Bytes threshold) {
   const bool has_payload = wants_payload(size, options, threshold);
   Local<Tensor> payload(mutator);
   if (has_payload) {
     const auto elements = static_cast<std::int64_t>(size / bytes_of(options.element));
     const Result<Local<Tensor>> made =
         make_tensor(mutator, options.shape.rank() > 0 ? options.shape : Shape{elements},
-                    {.element = options.element, .kind = options.memory});
+                    {.element = options.element, .kind = options.memory, .zeroed = true});
     if (!made) {
       return made.failure();
     }
     payload = *made;
-    if (options.memory != MemoryKind::kDevice) {
-      std::memset(payload->data(), 0, size);
-    }
   }
   const std::uint64_t own = has_payload ? 0 : size;
-  const Result<ObjectIndex> object =
-      allocate_object(mutator, detail::type_of_kind({type, options.references}),
-                      Bytes{detail::dynamic_bytes(options.references, own)});
+  const Result<ObjectIndex> object = (options.permanent ? allocate_old : allocate_object)(
+      mutator, row, Bytes{detail::dynamic_bytes(options.references, own)});
   if (!object) {
     return object.failure();
   }

@@ -14,7 +14,7 @@ namespace tenure {
 
 class GcObjectMaker {
  public:
-  /// A zeroed object and a root for it; of device memory the bytes are whatever lay there before.
+  /// A zeroed object and a root for it; a device's memory is zeroed in order of its default stream.
   ///
   /// threshold  data from here on lie in a payload
   /// errors     kBadArgument: a size, a shape or slots that the kind cannot have; kOutOfMemory
@@ -22,6 +22,12 @@ class GcObjectMaker {
                                                      std::uint64_t size,
                                                      const AllocateOptions& options,
                                                      Bytes threshold);
+
+  /// The same of a type that is one of `type`'s kind.
+  [[nodiscard]] static Result<Handle<GcObject>> make_of(Mutator& mutator, TypeId row,
+                                                        ObjectType type, std::uint64_t size,
+                                                        const AllocateOptions& options,
+                                                        Bytes threshold);
 
   /// A sealed string.
   ///

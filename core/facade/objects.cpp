@@ -27,17 +27,16 @@ class KindTable {
     if (const auto found = ids_.find(key); found != ids_.end()) {
       return found->second;
     }
-    check(kind.references <= kMostReferences, "an object was to have more than 65536 references");
-    std::vector<std::uint32_t> offsets(kind.references + std::size_t{1});
-    for (std::size_t k = 0; k < offsets.size(); ++k) {
-      offsets[k] = static_cast<std::uint32_t>(k * sizeof(ObjectIndex));
-    }
-    const TypeId made = register_type({.name = to_string(kind.type),
-                                       .offsets = offsets.data(),
-                                       .reference_count = kind.references + 1});
-    note(made, kind);
+    const TypeId made = add(kind, nullptr);
     ids_.emplace(key, made);
     return made;
+  }
+
+  [[nodiscard]] TypeId make(const ObjectKind& kind, std::span<const std::string> names) {
+    const std::scoped_lock lock(mutex_);
+    std::vector<std::string_view> fields{"payload"};
+    fields.insert(fields.end(), names.begin(), names.end());
+    return add(kind, fields.data());
   }
 
   [[nodiscard]] bool find(TypeId type, ObjectKind& kind) const {
@@ -61,6 +60,21 @@ class KindTable {
   static constexpr std::uint32_t kTypeMask = (1u << kReferenceShift) - 1;
   static_assert(kMostReferences < (1u << (32 - kReferenceShift)));
   using Page = std::array<std::atomic<std::uint32_t>, kPage>;  // 0: no kind's
+
+  // With the lock held.
+  [[nodiscard]] TypeId add(const ObjectKind& kind, const std::string_view* fields) {
+    check(kind.references <= kMostReferences, "an object was to have more than 65536 references");
+    std::vector<std::uint32_t> offsets(kind.references + std::size_t{1});
+    for (std::size_t k = 0; k < offsets.size(); ++k) {
+      offsets[k] = static_cast<std::uint32_t>(k * sizeof(ObjectIndex));
+    }
+    const TypeId made = register_type({.name = to_string(kind.type),
+                                       .offsets = offsets.data(),
+                                       .reference_count = kind.references + 1,
+                                       .field_names = fields});
+    note(made, kind);
+    return made;
+  }
 
   void note(TypeId type, const ObjectKind& kind) {
     const auto number = static_cast<std::uint32_t>(type);
@@ -102,6 +116,9 @@ std::string_view to_string(ObjectType type) {
 namespace detail {
 
 TypeId type_of_kind(const ObjectKind& kind) { return kinds().type_of(kind); }
+TypeId make_kind(const ObjectKind& kind, std::span<const std::string> names) {
+  return kinds().make(kind, names);
+}
 bool find_kind(TypeId type, ObjectKind& kind) { return kinds().find(type, kind); }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 
 #include "core/facade/state.hpp"
 #include "tenure/object_facts.hpp"
+#include "tenure/regions.hpp"
 #include "tenure/snapshot.hpp"
 
 namespace tenure {
@@ -34,6 +35,10 @@ Result<void> ReferenceTracker::add_reference(const Handle<GcObject>& from, std::
   return state_->with(from, [&](Mutator& mutator, ObjectIndex index) -> Result<void> {
     if (!to) {
       return Error{ErrorCode::kBadArgument, "a reference to nothing was to be added"};
+    }
+    if (!heap_region_at(state_->runtime, detail::address_of(to.index()))) {
+      return Error{ErrorCode::kBadArgument,
+                   "a reference was to lead to another collector's object"};
     }
     return store(mutator, index, slot, to.index());
   });

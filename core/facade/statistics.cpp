@@ -1,5 +1,6 @@
 // The dynamic door's figures, from the runtime's.
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 #include "core/facade/state.hpp"
@@ -85,6 +86,7 @@ GcStats GarbageCollector::get_statistics() const {
     tell_collections(from, state_->baseline.statistics, state_->configuration.max_pause_time_ms,
                      stats);
   }
+  stats.permanent_objects = state_->permanent_count.load(std::memory_order_relaxed);
   stats.heap_size_bytes = from.heap_committed.count();
   stats.used_bytes = from.heap_used.count();
   for (const PoolStatistics& pool : from.pools) {
@@ -98,6 +100,39 @@ GcStats GarbageCollector::get_statistics() const {
   stats.memory_pressure = pressure().share;
   tell_objects(state_->runtime.is_open() ? take_census(state_->runtime) : Census{}, stats);
   return stats;
+}
+
+Result<AllocationTracker> GarbageCollector::get_allocation_tracker() const {
+  if (!state_->is_open()) {
+    return FacadeState::closed();
+  }
+  AllocationTracker made;
+  AllocationCounts now;
+  {
+    SharedMutator::Use use(*state_->mutator);
+    now = state_->counts;
+  }
+  std::uint64_t objects = 0;
+  std::uint64_t bytes = 0;
+  const std::scoped_lock lock(state_->baseline_mutex);
+  const FacadeState::Baseline& since = state_->baseline;
+  for (std::size_t k = 0; k < kObjectTypes; ++k) {
+    const auto type = static_cast<ObjectType>(k);
+    if (const std::uint64_t count = now.objects(type) - since.counts.objects(type); count > 0) {
+      made.allocations_by_type[std::string(to_string(type))] = static_cast<double>(count);
+      objects += count;
+      bytes += now.bytes(type) - since.counts.bytes(type);
+    }
+  }
+  made.allocations = static_cast<double>(objects);
+  made.total_bytes_allocated = Bytes{bytes};
+  made.recent_allocations = now.recent();
+  const auto took = std::chrono::duration<double>(std::chrono::steady_clock::now() - since.began);
+  if (objects > 0) {
+    made.average_allocation_size = static_cast<double>(bytes) / static_cast<double>(objects);
+    made.allocation_rate_bytes_per_sec = static_cast<double>(bytes) / took.count();
+  }
+  return made;
 }
 
 Result<void> GarbageCollector::reset_statistics() {

@@ -32,6 +32,8 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .objects_held = stats.objects_held,
           .bytes_copied = stats.bytes_copied,
           .bytes_promoted = stats.bytes_promoted,
+          .promoted_from = stats.promoted_from,
+          .bytes_promoted_from = stats.bytes_promoted_from,
           .bytes_survived = survived_in(stats.survivors),
           .cards_scanned = stats.cards_scanned,
           .payloads_retired = stats.retired.payloads,
@@ -107,6 +109,7 @@ CollectionReport Collector::collect_young(std::uint32_t last, CollectionTrigger 
   CollectionReport report = report_of(stats, trigger);
   note_asked(asked, report);
   report.collected = last;
+  report.evacuated = last;
   report.bytes_freed = freed_between(before, heap_.used());
   return report;
 }
@@ -130,6 +133,7 @@ CollectionReport Collector::collect_full(CollectionTrigger trigger, Compact how)
   if (heap_.has_nursery()) {
     report =
         report_of(evacuate(heap_, heap_.oldest() - 1, Promotion::kAllToOldest, team_), trigger);
+    report.evacuated = heap_.oldest() - 1;
   }
   note_asked(asked, report);
   report.collected = heap_.oldest();

@@ -2,6 +2,7 @@
 // empty again. What cannot move, or finds no room, stays, and its region with it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,9 +21,11 @@ enum class Promotion : std::uint8_t {
 };
 
 struct EvacuationStats {
-  std::uint64_t objects_copied = 0;    // that stayed in their generation
-  std::uint64_t objects_promoted = 0;  // that went up
-  std::uint64_t objects_held = 0;      // that stayed where they are
+  std::uint64_t objects_copied = 0;                            // that stayed in their generation
+  std::uint64_t objects_promoted = 0;                          // that went up
+  std::array<std::uint64_t, kMaxGenerations> promoted_from{};  // the same, by where they came from
+  std::uint64_t objects_held = 0;                              // that stayed where they are
+  std::array<Bytes, kMaxGenerations> bytes_promoted_from{};
   Bytes bytes_copied;
   Bytes bytes_promoted;
   std::uint64_t cards_scanned = 0;

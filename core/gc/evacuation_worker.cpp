@@ -335,6 +335,8 @@ void EvacuationWorker::finish(EvacuationStats& stats) {
       const bool went_up = age + 1 >= plan_.age_limits[generation];
       stats.survivors[generation][age] += granules;
       (went_up ? stats.objects_promoted : stats.objects_copied) += objects;
+      stats.promoted_from[generation] += went_up ? objects : 0;
+      stats.bytes_promoted_from[generation] += Bytes{went_up ? granules * kGranuleBytes : 0};
       (went_up ? stats.bytes_promoted : stats.bytes_copied) += Bytes{granules * kGranuleBytes};
     }
   }

@@ -44,6 +44,7 @@ class Trigger {
 
   /// What a middle generation may hold before it is collected: the nursery's size until told.
   void limit_middle(Bytes limit) { middle_limit_ = limit; }
+  [[nodiscard]] Bytes middle_limit() const { return middle_limit_; }
 
   /// A cycle that begins, or is under way, is the oldest generation's turn, if that has come.
   void take_turn();

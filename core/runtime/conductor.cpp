@@ -51,6 +51,7 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
     heap.young().resize_nursery(pause_budget_.nursery());
     trigger_.limit_middle(pause_budget_.middle());
   }
+  middle_limit_ = trigger_.middle_limit();
 }
 
 Result<void> Conductor::mark_on_device(MarkerChoice choice) {
@@ -289,6 +290,7 @@ void Conductor::note(const CollectionReport& report) {
   const std::scoped_lock lock(mutex_);
   last_ = report;
   old_limit_ = trigger_.old_limit();
+  middle_limit_ = trigger_.middle_limit();
   Statistics& sum = account_;
   sum.pauses.add(report.pause_ns);
   sum.pause_target_misses += report.pause_ns > options_.max_pause_ns ? 1 : 0;
@@ -306,6 +308,11 @@ void Conductor::note(const CollectionReport& report) {
   }
   sum.bytes_copied += report.bytes_copied;
   sum.bytes_promoted += report.bytes_promoted;
+  // In one stop all go to the oldest generation; beside the end of a cycle they go up by age.
+  const bool all_to_oldest = report.full && report.marking_began_ns > 0;
+  for (std::uint32_t from = 0; from < heap_.oldest(); ++from) {
+    sum.promoted_into[all_to_oldest ? heap_.oldest() : from + 1] += report.promoted_from[from];
+  }
   sum.cards_scanned += report.cards_scanned;
   sum.payloads_retired += report.payloads_retired;
   sum.payload_bytes_retired += report.payload_bytes_retired;
@@ -360,6 +367,7 @@ void Conductor::account(Statistics& statistics) const {
   statistics = account_;
   statistics.bytes_allocated = Bytes{bytes_of_ended_};
   statistics.old_limit = old_limit_;
+  statistics.middle_limit = middle_limit_;
   const Bytes in_cycles = statistics.cycles.bytes_allocated;
   statistics.cycles = driver_.statistics();
   statistics.cycles.bytes_allocated = in_cycles;

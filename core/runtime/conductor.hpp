@@ -218,6 +218,7 @@ class Conductor {
   Statistics account_;                   // guarded by mutex_
   CollectionReport last_;                // guarded by mutex_
   Bytes old_limit_;                      // the trigger's; guarded by mutex_
+  Bytes middle_limit_;                   // likewise
   std::uint64_t bytes_of_ended_ = 0;     // guarded by mutex_
   DecisionLog decisions_;                // guarded by mutex_
   std::deque<CollectionReport> recent_;  // guarded by mutex_

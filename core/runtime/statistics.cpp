@@ -60,6 +60,7 @@ Statistics Runtime::statistics() const {
       statistics.bytes_allocated += Bytes{mutator->bytes_allocated.load(std::memory_order_relaxed)};
     }
     statistics.fragmentation = heap.fragmentation().ratio();
+    statistics.nursery = heap.has_nursery() ? heap.young().nursery_size() : Bytes{};
     statistics.root_callbacks = heap.roots().callbacks().count();
   });
   statistics.payload_bytes_owned = state.payload_bytes_owned();

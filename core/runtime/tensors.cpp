@@ -1,5 +1,6 @@
 // Tensors in and out: a lease and a small object that owns it.
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -123,6 +124,16 @@ Result<std::uint64_t> end_of(const Shape& shape, std::span<const std::int64_t> s
   return last + 1;
 }
 
+// The host's plain memory by the host: nobody has put work on it yet.
+Result<void> fill_with_zero(RuntimeState& runtime, const PayloadLease& lease,
+                            const TensorOptions& options, Bytes size) {
+  if (options.kind == MemoryKind::kHost) {
+    std::memset(lease.data(), 0, size.count());
+    return {};
+  }
+  return runtime.backend().fill(options.stream, lease.data(), std::byte{0}, size);
+}
+
 }  // namespace
 
 Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
@@ -145,6 +156,11 @@ Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
       return leased.failure();
     }
     lease = std::move(*leased);
+    if (options.zeroed) {
+      if (Result<void> zero = fill_with_zero(runtime, lease, options, *size); !zero) {
+        return zero.failure();
+      }
+    }
   }
   const Result<ObjectIndex> object =
       runtime.allocate(state, type_id<Tensor>(), TensorAccess::granules(shape.rank()));

@@ -91,8 +91,9 @@ struct CollectionReport {
   /// `collected` of a stop that only began a cycle, or failed to end one.
   static constexpr std::uint32_t kNothing = ~std::uint32_t{0};
 
-  std::uint32_t collected = 0;  // the generations 0 to this one, or kNothing
-  bool full = false;            // the oldest generation was marked too
+  std::uint32_t collected = 0;         // the generations 0 to this one, or kNothing
+  bool full = false;                   // the oldest generation was marked too
+  std::uint32_t evacuated = kNothing;  // the young generations 0 to this one, in the same stop
   CollectionTrigger trigger = CollectionTrigger::kExplicitRequest;
   std::uint64_t began_ns = 0;  // by the platform's clock: the stop, or the marking that it ended
   std::uint64_t ended_ns = 0;  // the end of the stop
@@ -111,7 +112,9 @@ struct CollectionReport {
   Bytes copied_in_stop{};         // in the stop in which the cycle began
   Bytes bytes_copied{};
   Bytes bytes_promoted{};
-  std::array<Bytes, kMaxGenerations> bytes_before{};    // used, by generation
+  std::array<Bytes, kMaxGenerations> bytes_before{};           // used, by generation
+  std::array<std::uint64_t, kMaxGenerations> promoted_from{};  // objects, by where they came from
+  std::array<Bytes, kMaxGenerations> bytes_promoted_from{};    // likewise
   std::array<Bytes, kMaxGenerations> bytes_survived{};  // both, by the generation they came from
   Bytes bytes_freed{};                                  // of objects
   std::uint64_t cards_scanned = 0;
@@ -213,7 +216,11 @@ struct Statistics {
   std::array<Bytes, kMaxGenerations> bytes_by_generation{};  // used: live, or not yet found dead
   /// Collections that an object survives in a young generation before it goes up, as it is now.
   std::array<std::uint32_t, kMaxGenerations> promotion_age{};
-  Bytes old_limit{};  // past which the oldest generation is collected
+  std::array<std::uint64_t, kMaxGenerations>
+      promoted_into{};   // objects that ever were, by generation
+  Bytes nursery{};       // what generation 0 may hold; 0 where there is none
+  Bytes middle_limit{};  // past which a generation between the first and the oldest is collected
+  Bytes old_limit{};     // past which the oldest generation is collected
   Bytes heap_used{};
   Bytes heap_committed{};
   Bytes heap_limit{};

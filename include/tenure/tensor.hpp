@@ -136,12 +136,14 @@ struct TensorOptions {
   SiteId site = SiteId::kUnknown;
   ClientId client = ClientId::kNone;
   bool evictable = false;  // as of LeaseOptions: ask by `use` before each use of its bytes
+  bool zeroed = false;     // its bytes are, in order of `stream`
 };
 
-/// Makes a tensor of that shape, row-major. Its bytes are whatever lay there before.
+/// Makes a tensor of that shape, row-major. Its bytes are whatever lay there before, unless they are asked
+/// to be zero.
 ///
 /// errors   kBadArgument: a negative extent, more than 8 of them, or a size past 2^63 bytes
-///          kOutOfMemory: the ladder was climbed to its end
+///          kOutOfMemory: the ladder was climbed to its end; kDeviceRefused, kDeviceLost: of zeroing
 /// cost     a lease from the pool and a small allocation; may collect
 [[nodiscard]] Result<Local<Tensor>> make_tensor(Mutator& mutator, const Shape& shape,
                                                 const TensorOptions& options = {});

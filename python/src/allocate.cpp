@@ -80,9 +80,10 @@ Object make_by_facade(Collector& collector, Make make) {
 
 Object allocate(Collector& collector, ObjectType kind, std::uint64_t size, std::uint32_t references,
                 std::string_view memory, std::string_view element,
-                const std::optional<std::vector<std::int64_t>>& shape) {
+                const std::optional<std::vector<std::int64_t>>& shape, bool permanent) {
   const bool is_usual = memory == to_string(MemoryKind::kHost) &&
-                        element == to_string(ElementType::kUint8) && !shape.has_value();
+                        element == to_string(ElementType::kUint8) && !shape.has_value() &&
+                        !permanent;
   if (is_usual && references <= kMostReferences && is_plain(collector, kind, size)) {
     Handle<AnyObject> handle =
         make_quickly(collector, kind, collector.type_of(kind, references), references, size);
@@ -93,6 +94,7 @@ Object allocate(Collector& collector, ObjectType kind, std::uint64_t size, std::
   }
   AllocateOptions options{
       .references = references, .memory = kind_of(memory), .element = element_of(element)};
+  options.permanent = permanent;
   if (shape.has_value()) {
     options.shape = Shape(std::span<const std::int64_t>(*shape));
   }
@@ -193,7 +195,9 @@ PyType_Slot* collector_slots() {
        "threshold\n"
        "on lie in a pool and never move, as all do with a memory, an element type or a shape; "
        "memory\n"
-       "of a device is not zeroed. Raises OutOfMemory, a MemoryError."},
+       "of a device is zeroed in its own time. A permanent object is never collected. Raises "
+       "OutOfMemory,\n"
+       "a MemoryError."},
       {nullptr, nullptr, 0, nullptr},
   };
   static PyType_Slot slots[] = {{Py_tp_methods, methods}, {0, nullptr}};
@@ -202,9 +206,14 @@ PyType_Slot* collector_slots() {
 
 void bind_allocation(nb::class_<Collector>& type) {
   type.def("_allocate", allocate, nb::arg("type"), nb::arg("size"), nb::arg("references") = 0,
-           nb::arg("memory") = "host", nb::arg("element") = "uint8", nb::arg("shape") = nb::none())
+           nb::arg("memory") = "host", nb::arg("element") = "uint8", nb::arg("shape") = nb::none(),
+           nb::arg("permanent") = false)
       .def("make_string", make_string)
-      .def("make_closure", make_closure);
+      .def("make_closure", make_closure)
+      .def("make_struct", [](Collector& collector, const StructLayout& layout) {
+        return make_by_facade(
+            collector, [&](GarbageCollector& facade) { return facade.allocate_struct(layout); });
+      });
 }
 
 }  // namespace tenure::python

@@ -2,12 +2,16 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <array>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "python/src/collector.hpp"
 #include "python/src/wrappers.hpp"
@@ -322,6 +326,32 @@ std::uint64_t clear_weak(Object& object) {
       [&](Mutator& mutator) { return clear_weak_references(mutator, object.index()); });
 }
 
+using SlotRow = std::tuple<std::string, std::uint32_t>;
+using FieldRow = std::tuple<std::string, std::string, std::uint64_t, std::uint64_t>;
+
+void make_layout(StructLayout* self, std::string name, std::uint64_t size, std::uint32_t references,
+                 const std::vector<SlotRow>& slots, const std::vector<FieldRow>& fields) {
+  std::vector<StructSlot> made_slots;
+  for (const auto& [called, slot] : slots) {
+    made_slots.push_back({called, slot});
+  }
+  std::vector<StructField> made_fields;
+  for (const auto& [called, element, offset, count] : fields) {
+    made_fields.push_back({called, element_of(element), offset, count});
+  }
+  ::new (self) StructLayout(value_or_throw(
+      StructLayout::declare(std::move(name), {.size = size, .references = references},
+                            std::move(made_slots), std::move(made_fields))));
+}
+
+void require_layout(const StructLayout& layout, Object& object) {
+  const bool has_it = object.collector().use(
+      [&](Mutator&) { return detail::header_of(object.index()).type() == layout.type(); });
+  if (!has_it) {
+    refuse("the object has another layout than " + layout.name());
+  }
+}
+
 std::string describe(const Object& object) {
   return "<GCObject " + std::string(to_string(object.kind)) + ", " + std::to_string(object.size) +
          " bytes, " + std::to_string(object.references) + " references>";
@@ -380,6 +410,11 @@ void bind_objects(nb::module_& module) {
            nb::sig("def trace_references(self) -> list[GCObject | Tensor]"), "As `references`.")
       .def("__bool__", [](const Object&) { return true; })
       .def("__repr__", describe);
+  nb::class_<StructLayout>(module, "StructLayout", "What layouts.StructLayout stands on.")
+      .def("__init__", make_layout)
+      .def_prop_ro("name", &StructLayout::name)
+      .def_prop_ro("size", &StructLayout::size)
+      .def("require", require_layout);
   nb::class_<WeakObject>(module, "WeakReference", "A reference that keeps nothing.")
       .def("__call__", follow, nb::sig("def __call__(self) -> GCObject | Tensor | None"),
            "The object, or None once it died.");

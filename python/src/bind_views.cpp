@@ -11,6 +11,7 @@
 
 #include "python/src/collector.hpp"
 #include "python/src/wrappers.hpp"
+#include "tenure/facade/system_monitor.hpp"
 
 namespace tenure::python {
 
@@ -52,6 +53,8 @@ void bind_metrics(nb::module_& module) {
       .def_prop_ro("bytes_before", count_of(&GcMetrics::bytes_before))
       .def_prop_ro("bytes_collected", count_of(&GcMetrics::bytes_collected))
       .def_prop_ro("bytes_survived", count_of(&GcMetrics::bytes_survived))
+      .def_ro("objects_promoted", &GcMetrics::objects_promoted, "Out of it.")
+      .def_prop_ro("bytes_promoted", count_of(&GcMetrics::bytes_promoted))
       .def_ro("objects_scanned", &GcMetrics::objects_scanned,
               "By the collection, in all of its generations.")
       .def_ro("pause_time_ms", &GcMetrics::pause_time_ms)
@@ -60,10 +63,9 @@ void bind_metrics(nb::module_& module) {
       .def_ro("number", &GcGeneration::number)
       .def_ro("promotion_threshold", &GcGeneration::promotion_threshold,
               "Survivals before an object goes up; 0 for the oldest.")
-      .def_prop_ro("size_limit",
-                   [](const GcGeneration& of) -> std::optional<std::uint64_t> {
-                     return of.size_limit ? std::optional(of.size_limit->count()) : std::nullopt;
-                   })
+      .def_prop_ro("size_limit", count_of(&GcGeneration::size_limit), "Past which it is due.")
+      .def_ro("allocation_count", &GcGeneration::allocation_count,
+              "Objects that ever came: made here by the dynamic door, or promoted.")
       .def_ro("collection_count", &GcGeneration::collection_count)
       .def_ro("object_count", &GcGeneration::object_count)
       .def_prop_ro("total_size", count_of(&GcGeneration::total_size))
@@ -377,6 +379,31 @@ void bind_views(nb::module_& module, nb::class_<Collector>& type) {
   bind_heap_manager(module);
   bind_generational_gc(module);
   bind_reference_tracker(module);
+  nb::class_<SystemStatistics>(module, "SystemStatistics",
+                               "Machine and process at one moment; bytes.")
+      .def_ro("system_memory_total", &SystemStatistics::system_memory_total)
+      .def_ro("system_memory_available", &SystemStatistics::system_memory_available)
+      .def_ro("system_memory_percent", &SystemStatistics::system_memory_percent)
+      .def_ro("process_memory_rss", &SystemStatistics::process_memory_rss)
+      .def_ro("process_memory_vms", &SystemStatistics::process_memory_vms)
+      .def_ro("cpu_percent", &SystemStatistics::cpu_percent)
+      .def_ro("cpu_count", &SystemStatistics::cpu_count);
+  nb::class_<SystemMonitor>(module, "SystemMonitor", "Reads the system, again and again.")
+      .def(nb::init<>())
+      .def("read", &SystemMonitor::read, "cpu_percent is since the last reading.");
+  nb::class_<RecentAllocation>(module, "RecentAllocation", "One object that was made.")
+      .def_ro("type", &RecentAllocation::type)
+      .def_ro("size", &RecentAllocation::size);
+  nb::class_<AllocationTracker>(module, "AllocationTracker", "Allocations, put together.")
+      .def_prop_ro("total_bytes_allocated", count_of(&AllocationTracker::total_bytes_allocated))
+      .def_ro("average_allocation_size", &AllocationTracker::average_allocation_size)
+      .def_ro("allocation_rate_bytes_per_sec", &AllocationTracker::allocation_rate_bytes_per_sec)
+      .def_ro("allocations_by_type", &AllocationTracker::allocations_by_type)
+      .def_ro("recent_allocations", &AllocationTracker::recent_allocations);
+  type.def("get_allocation_tracker", [](Collector& of) {
+    return of.ask(
+        [](GarbageCollector& facade) { return value_or_throw(facade.get_allocation_tracker()); });
+  });
   type.def_prop_ro(
           "heap_manager", [](Collector& of) { return HeapManagerView{&of}; },
           nb::keep_alive<0, 1>())

@@ -80,6 +80,7 @@ void bind_configuration(nb::module_& module) {
       .def_rw("debug_mode", &GcConfiguration::debug_mode)
       .def_rw("heap_limit_mb", &GcConfiguration::heap_limit_mb)
       .def_rw("payload_budget_mb", &GcConfiguration::payload_budget_mb)
+      .def_rw("permanent_size_mb", &GcConfiguration::permanent_size_mb)
       .def_rw("device", &GcConfiguration::device)
       .def_rw("seed", &GcConfiguration::seed)
       .def("set_collection_ratio", [](GcConfiguration& c, const std::vector<std::uint32_t>& ratio) {
@@ -102,6 +103,7 @@ nb::dict to_dict(const GcStats& stats) {
   made["free_bytes"] = stats.free_bytes;
   made["fragmentation_ratio"] = stats.fragmentation_ratio;
   made["total_objects"] = stats.total_objects;
+  made["permanent_objects"] = stats.permanent_objects;
   made["objects_by_type"] = stats.objects_by_type;
   made["objects_by_generation"] = stats.objects_by_generation;
   made["allocation_rate_mb_per_sec"] = stats.allocation_rate_mb_per_sec;

@@ -19,19 +19,21 @@ import threading
 import weakref
 
 from . import _native
-from ._native import (Closed, GCCollectionStatistics, GCFlags, GCGeneration, GCMetrics, GCMode, GCObject,
+from .layouts import StructLayout
+from ._native import (AllocationTracker, Closed, GCCollectionStatistics, GCFlags, GCGeneration, GCMetrics, GCMode, GCObject,
                       GenerationalGC, HeapManager, HeapRegion, HeapRegionType, HeapStatistics,
                       MemoryPoolStatistics, ObjectHeader, ObjectType, OutOfMemory, ProfilingLevel,
-                      ReferenceCycle, ReferenceStatistics, ReferenceTracker, Tensor, WeakMap,
-                      WeakReference)
+                      RecentAllocation, ReferenceCycle, ReferenceStatistics, ReferenceTracker,
+                      SystemMonitor, SystemStatistics, Tensor, WeakMap, WeakReference)
 
 __version__ = _native.__version__
-__all__ = ["ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCCollectionStatistics",
+__all__ = ["AllocationTracker", "ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCCollectionStatistics",
            "GCConfiguration", "GCFlags", "GCGeneration", "GCMetrics", "GCMode", "GCObject", "GCStats",
            "GarbageCollector", "GenerationalGC", "HeapManager", "HeapRegion", "HeapRegionType",
            "HeapStatistics", "MemoryPoolStatistics", "ObjectHeader", "ObjectType", "OutOfMemory",
-           "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "ReferenceCycle",
-           "ReferenceStatistics", "ReferenceTracker", "ShutdownReport", "Tensor", "WeakMap",
+           "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "RecentAllocation", "ReferenceCycle",
+           "ReferenceStatistics", "ReferenceTracker", "ShutdownReport", "StructLayout",
+           "SystemMonitor", "SystemStatistics", "Tensor", "WeakMap",
            "WeakReference", "shared_collector"]
 
 
@@ -57,6 +59,7 @@ class GCConfiguration:
     debug_mode: bool = False
     heap_limit_mb: int = 0
     payload_budget_mb: int = 0
+    permanent_size_mb: int = 16
     device: str = "auto"
     seed: int = 1
 
@@ -91,6 +94,7 @@ class GCStats:
     free_bytes: int
     fragmentation_ratio: float
     total_objects: int
+    permanent_objects: int
     objects_by_type: dict[str, int]
     objects_by_generation: list[int]
     allocation_rate_mb_per_sec: float
@@ -204,6 +208,7 @@ class GarbageCollector(_native.Collector):
     def __init__(self, config: GCConfiguration | None = None):
         """Raises ValueError where a field is out of range or contradicts another."""
         self._configuration = dataclasses.replace(config or GCConfiguration())
+        self._monitor = SystemMonitor()
         super().__init__(self._configuration._to_native())
         _open.add(self)
 
@@ -227,6 +232,10 @@ class GarbageCollector(_native.Collector):
         """A FUNCTION: the address of native code, which is only kept, and a name; a CLOSURE where it
         captures, which keeps what it captured."""
         return super().make_closure(name, code, list(captures))
+
+    def struct(self, layout: StructLayout) -> GCObject:
+        """A STRUCT of a declared layout, its data zero."""
+        return super().make_struct(layout._native)
 
     @property
     def config(self) -> GCConfiguration:
@@ -287,11 +296,11 @@ class GarbageCollector(_native.Collector):
             "reference_cycles_detected": references.reference_cycles_detected,
             "largest_cycle_size": references.largest_cycle_size}
         groups["payload_stats"]["pools"] = [dataclasses.asdict(pool) for pool in self.get_pools()]
-        pressure = self.pressure()
-        total, available = pressure.system_total_bytes, pressure.system_available_bytes
+        system = self._monitor.read()
         groups["system_stats"] = {
-            "system_memory_total": total, "system_memory_available": available,
-            "system_memory_percent": 100 * pressure.system_share, "cpu_count": os.cpu_count()}
+            name: getattr(system, name) for name in
+            ("system_memory_total", "system_memory_available", "system_memory_percent",
+             "process_memory_rss", "process_memory_vms", "cpu_percent", "cpu_count")}
         return groups
 
     def add_root(self, object: GCObject | Tensor) -> None:

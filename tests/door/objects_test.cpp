@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "tenure/write_barrier.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
 namespace tenure::testing {
@@ -16,6 +17,22 @@ TEST_F(Objects, AreZeroedAndConstructed) {
   EXPECT_EQ(node->value, 0);
   EXPECT_FALSE(node->left);
   EXPECT_FALSE(node->right);
+}
+
+TEST_F(Objects, StoredPastTheBarrierAreKeptOnceTheBarrierWasTold) {
+  const Local<Node> old = make_node(1);
+  collect_full();
+  const Local<Node> young = make_node(7);
+  auto* const slots = reinterpret_cast<ObjectIndex*>(detail::data_of(old.index()));
+  slots[0] = young.index();
+  const Result<void> untold = verify_heap(runtime);
+  EXPECT_FALSE(untold.ok()) << "what nobody told of is not remembered";
+
+  record_write(*mutator, old.index(), 0);
+
+  EXPECT_TRUE(verify_heap(runtime).ok());
+  collect_young();
+  EXPECT_EQ(old->left->value, 7);
 }
 
 TEST_F(Objects, TakeTheirArgumentsAndRootsAmongThem) {

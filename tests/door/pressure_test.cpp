@@ -104,6 +104,24 @@ TEST_F(PressureTest, AsksAnotherCollectorWhoseCyclesHoldPayloads) {
   EXPECT_LE(collected, 25);
 }
 
+TEST_F(PressureTest, CountsTheCollectionAfterAnotherCollectorLetGoAsAForeignRequest) {
+  std::vector<Handle<Tensor>> tensors;
+  for (int k = 0; k < 10; ++k) {
+    tensors.emplace_back(value_or_throw(make_tensor(*mutator, {100 << 18})));
+  }
+  (void)runtime.register_collector("cycles", [&](const PressureCall& call) {
+    if (!call.wanted.is_zero()) {
+      tensors.clear();
+    }
+  });
+
+  EXPECT_TRUE(runtime.lease(kTenth).ok());
+
+  const auto by = runtime.statistics().collections_by_trigger;
+  EXPECT_EQ(by[static_cast<std::size_t>(CollectionTrigger::kForeignRequest)], 1u);
+  EXPECT_EQ(to_string(recent_collections(runtime).back().trigger), "foreign request");
+}
+
 TEST_F(PressureTest, RefusesOnceNobodyHelpedAndNamesWhoWasAsked) {
   fill(10);
   (void)runtime.register_collector("python", [](const PressureCall&) {});

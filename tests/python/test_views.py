@@ -6,7 +6,7 @@ import pytest
 
 import tenure
 from tenure import (Closed, GarbageCollector, GCConfiguration, GCFlags, GCMode, HeapRegionType,
-                    ObjectType, WeakMap)
+                    ObjectType, StructLayout, SystemMonitor, WeakMap)
 
 
 def graph(gc, edges, slots=4):
@@ -151,6 +151,14 @@ def test_reachable_objects_and_cycles_are_the_heaps_own(gc):
         gc.reference_tracker.add_reference(made[0], 9, made[1])
     with pytest.raises(TypeError):
         gc.reference_tracker.add_reference(made[0], 0, "text")
+    tensor = gc.tensor([4])
+    gc.reference_tracker.add_reference(made[4], 1, tensor)
+    assert made[4].get_reference(1).is_same(tensor)
+    for misuse in (lambda: gc.reference_tracker.add_reference(tensor, 0, made[0]),
+                   lambda: gc.heap_manager.deallocate_object(tensor),
+                   lambda: gc.generational_gc.get_age(tensor)):
+        with pytest.raises(ValueError):
+            misuse()
 
 
 def test_generations_tell_of_their_objects_and_collections(gc):
@@ -266,6 +274,67 @@ def test_a_weak_map_keeps_values_as_long_as_keys_and_no_key(gc):
     other.shutdown()
     with pytest.raises(TypeError):
         WeakMap("no collector")
+
+
+def test_a_permanent_object_lives_without_a_root(gc):
+    child = gc.string("child")
+    made = gc.allocate(ObjectType.ARRAY, 8, references=1, permanent=True)
+    made.set_reference(0, child)
+    weak = made.weak()
+    del made, child
+    for generation in (0, 1, 2):
+        gc.collect(generation)
+    assert weak().get_reference(0).text == "child"
+    assert gc.get_statistics().permanent_objects == 1
+
+
+def test_structures_have_the_slots_and_fields_that_were_declared(gc):
+    point = StructLayout("Point", size=24, references=2, slots={"next": 1},
+                         fields={"x": ("float64", 0), "tag": ("int32", 8), "marks": ("uint8", 12, 4)})
+    one, two = gc.struct(point), gc.struct(point)
+    point.set(one, "x", 2.5)
+    point.set(one, "tag", -7)
+    point.set(one, "marks", [1, 2, 3, 4])
+    point.set(one, "next", two)
+    for generation in (0, 1, 2):
+        gc.collect(generation)
+    assert (point.get(one, "x"), point.get(one, "tag"), point.get(two, "x")) == (2.5, -7, 0.0)
+    assert point.get(one, "marks") == [1, 2, 3, 4] and point.get(one, "next").is_same(two)
+    assert gc.get_statistics().objects_by_type == {"struct": 2}
+    with pytest.raises(ValueError):
+        point.get(gc.allocate(ObjectType.STRUCT, 24, references=2), "x")
+    with pytest.raises(KeyError):
+        point.get(one, "y")
+    for slots, fields in (({"a": 2}, {}), ({"a": 0, "b": 0}, {}), ({}, {"a": ("float64", 24)}),
+                          ({}, {"a": ("float64", 0), "b": ("int8", 7)}), ({}, {"a": ("int32", 2)}),
+                          ({"a": 0}, {"a": ("int8", 0)}), ({}, {"a": ("text", 0)})):
+        with pytest.raises(ValueError):
+            StructLayout("S", size=24, references=2, slots=slots, fields=fields)
+
+
+def test_the_system_monitor_agrees_with_the_kernel(gc):
+    monitor = SystemMonitor()
+    kept = bytearray(os.urandom(1 << 26))
+    read = monitor.read()
+    with open("/proc/self/statm") as statm:
+        mapped, resident = (int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in statm.read().split()[:2])
+    assert read.process_memory_rss == pytest.approx(resident, rel=0.01)
+    assert read.process_memory_vms == pytest.approx(mapped, rel=0.01)
+    assert read.cpu_percent > 0 and read.cpu_count >= 1
+    assert 0 < read.system_memory_available <= read.system_memory_total
+    assert gc.get_detailed_statistics()["system_stats"]["process_memory_rss"] > len(kept)
+
+
+def test_the_allocation_tracker_counts_each_one(gc):
+    sizes = [10, 200, 40_000, 8]
+    held = [gc.allocate(ObjectType.ARRAY, size) for size in sizes[:3]] + [gc.allocate(ObjectType.SCALAR, 8)]
+    tracker = gc.get_allocation_tracker()
+    assert tracker.total_bytes_allocated == sum(sizes)
+    assert tracker.average_allocation_size == sum(sizes) / 4
+    assert tracker.allocations_by_type == {"array": 3, "scalar": 1}
+    assert [(made.type, made.size) for made in tracker.recent_allocations] == [
+        (made.type, made.size) for made in held]
+    assert tracker.allocation_rate_bytes_per_sec > 0
 
 
 def test_parts_are_closed_with_their_collector():

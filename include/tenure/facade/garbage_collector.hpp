@@ -22,6 +22,7 @@
 #include "tenure/facade/optimizer.hpp"
 #include "tenure/facade/profiler.hpp"
 #include "tenure/facade/reference_tracker.hpp"
+#include "tenure/facade/struct_layout.hpp"
 #include "tenure/facade/values.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/pressure.hpp"
@@ -70,9 +71,10 @@ struct GcConfiguration {
   bool debug_mode = false;
   /// kNone: kBasic with `enable_profiling`, which the others need.
   ProfilingLevel profiling_level = ProfilingLevel::kNone;
-  std::uint32_t heap_limit_mb = 0;      // 0: the cage
-  std::uint64_t payload_budget_mb = 0;  // 0: by the machine
-  std::string device = "auto";          // "auto", "host", "sim:80GiB"
+  std::uint32_t heap_limit_mb = 0;       // 0: the cage
+  std::uint64_t payload_budget_mb = 0;   // 0: by the machine
+  std::uint32_t permanent_size_mb = 16;  // what permanent objects may have, without payloads
+  std::string device = "auto";           // "auto", "host", "sim:80GiB"
   std::uint64_t sample_interval_bytes =
       524'288;  // for which one allocation is followed; see Config
   std::uint64_t seed = 1;
@@ -93,6 +95,7 @@ struct GcStats {
   std::uint64_t free_bytes = 0;
   double fragmentation_ratio = 0;  // free in partly filled old blocks / bytes of those blocks
   std::uint64_t total_objects = 0;
+  std::uint64_t permanent_objects = 0;
   std::map<std::string, std::uint64_t> objects_by_type;
   std::vector<std::uint64_t> objects_by_generation;  // [num_generations]
   /// Of objects and payloads over the last 5 s, in 2^20 bytes; as `Statistics::allocation_rate`.
@@ -134,6 +137,10 @@ class GarbageCollector {
   [[nodiscard]] Result<Handle<GcObject>> allocate(ObjectType type, std::uint64_t size,
                                                   const AllocateOptions& options = {});
 
+  /// A structure of a declared layout, its data zero.
+  ///
+  /// errors   kOutOfMemory; kClosed
+  [[nodiscard]] Result<Handle<GcObject>> allocate_struct(const StructLayout& layout);
   /// A string of this text, which nobody can change.
   ///
   /// errors   kBadArgument: the bytes are no UTF-8; kOutOfMemory; kClosed
@@ -225,6 +232,11 @@ class GarbageCollector {
   [[nodiscard]] HeapManager heap_manager() const { return HeapManager(*state_); }
   [[nodiscard]] GenerationalGc generational_gc() const { return GenerationalGc(*state_); }
   [[nodiscard]] ReferenceTracker reference_tracker() const { return ReferenceTracker(*state_); }
+
+  /// What was allocated at the dynamic door since the collector was opened, or its statistics reset.
+  ///
+  /// errors   kClosed
+  [[nodiscard]] Result<AllocationTracker> get_allocation_tracker() const;
 
   /// Counts an object that a door in another language made by the mutator, which is in use.
   void note_allocation(ObjectType type, std::uint64_t size);

@@ -4,13 +4,14 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
+#include "tenure/facade/allocation.hpp"
 #include "tenure/facade/header.hpp"
 #include "tenure/facade/metrics.hpp"
 #include "tenure/object.hpp"
 #include "tenure/result.hpp"
+#include "tenure/root_callback.hpp"
 #include "tenure/roots.hpp"
 
 namespace tenure {
@@ -21,10 +22,11 @@ class FacadeState;  // core/facade
 struct GcGeneration {
   std::uint32_t number = 0;
   std::uint32_t promotion_threshold = 0;  // survivals before an object goes up; 0: it is the oldest
-  std::optional<Bytes> size_limit;  // past which it is due; of those between there is none to tell
-  std::uint64_t collection_count = 0;  // collections that took it and nothing older
-  std::uint64_t object_count = 0;      // the dead that nobody found included
-  Bytes total_size{};                  // likewise
+  Bytes size_limit{};                     // past which it is due
+  std::uint64_t allocation_count = 0;     // objects that ever came: made at this door, or promoted
+  std::uint64_t collection_count = 0;     // collections that took it and nothing older
+  std::uint64_t object_count = 0;         // the dead that nobody found included
+  Bytes total_size{};                     // likewise
   /// Objects by collections survived in it; empty for the oldest, which counts none.
   std::array<std::uint64_t, kAgeLimit + 1> age_distribution{};
 
@@ -64,6 +66,14 @@ class GenerationalGc {
   /// [num_generations] Stops the world for a walk over the heap.
   [[nodiscard]] Result<std::vector<GcGeneration>> generations() const;
   [[nodiscard]] Result<GcCollectionStatistics> get_gc_statistics() const;
+
+  /// As the collector's own.
+  [[nodiscard]] Result<Handle<GcObject>> allocate_object(ObjectType type, std::uint64_t size,
+                                                         const AllocateOptions& options = {});
+  Result<void> add_root_object(const Handle<GcObject>& object);
+  Result<void> remove_root_object(const Handle<GcObject>& object);
+  [[nodiscard]] Result<RootCallbackId> add_root_callback(RootCallback callback);
+  bool remove_root_callback(RootCallbackId id);
 
   /// Collections that an object survived in its generation.
   ///

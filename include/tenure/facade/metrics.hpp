@@ -17,7 +17,9 @@ struct GcMetrics {
   double end_time = 0;
   Bytes bytes_before{};  // in use
   Bytes bytes_collected{};
-  Bytes bytes_survived{};             // in place, copied or promoted
+  Bytes bytes_survived{};              // in place, copied or promoted
+  std::uint64_t objects_promoted = 0;  // out of it
+  Bytes bytes_promoted{};
   std::uint64_t objects_scanned = 0;  // by the collection, in all of its generations
   double pause_time_ms = 0;           // of the collection
   double duration_ms = 0;  // longer than the pause where it was marked in slices or beside

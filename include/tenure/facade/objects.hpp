@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "tenure/object.hpp"
@@ -54,6 +55,11 @@ namespace detail {
 /// cost     a lock
 /// threads  anyone
 [[nodiscard]] TypeId type_of_kind(const ObjectKind& kind);
+
+/// Another type of a kind, whose references have names of their own.
+///
+/// names    [kind.references] empty where there is none
+[[nodiscard]] TypeId make_kind(const ObjectKind& kind, std::span<const std::string> names);
 
 /// The other way. False: the type is no kind's.
 ///

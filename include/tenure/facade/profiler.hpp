@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tenure/export.hpp"
+#include "tenure/facade/allocation.hpp"
 #include "tenure/profile.hpp"
 #include "tenure/result.hpp"
 
@@ -15,13 +16,16 @@ namespace tenure {
 
 using ProfilingLevel = ProfileLevel;
 
-/// Samples of one collector's allocations, put together.
+/// One collector's allocations, put together: of a profiler from its samples, of the collector itself
+/// exactly, those of the dynamic door.
 struct AllocationTracker {
   double allocations = 0;  // since profiling began, or was cleared
   Bytes total_bytes_allocated{};
   double average_allocation_size = 0;
   double allocation_rate_bytes_per_sec = 0;  // over the whole time
   std::map<std::string, double> allocations_by_type;
+  std::vector<RecentAllocation>
+      recent_allocations;  // the last 64, the oldest first; not of samples
 };
 
 /// A view of a collector's profiler; good while that is open.

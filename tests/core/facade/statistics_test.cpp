@@ -1,15 +1,21 @@
 // Figures of the dynamic door against counts of the test's own.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
+#include <map>
 #include <numeric>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "tenure/facade/garbage_collector.hpp"
+#include "tenure/facade/system_monitor.hpp"
 #include "tenure/inspect.hpp"
 #include "tenure/runtime.hpp"
 
@@ -169,8 +175,89 @@ TEST(Reset, CountsFromZeroAgainAndLeavesWhatIsThere) {
   EXPECT_EQ(gc.reset_statistics().failure().code, ErrorCode::kClosed);
 }
 
+TEST(AllocationTracker, CountsEachOne) {
+  GarbageCollector gc = open();
+  std::mt19937_64 random(41);
+  std::uint64_t bytes = 0;
+  std::vector<std::uint64_t> sizes;
+  const double before = seconds();
+  for (int k = 0; k < 1'000; ++k) {
+    sizes.push_back(random() % 300);
+    bytes += sizes.back();
+    (void)value_or_throw(
+        gc.allocate(k % 4 == 0 ? ObjectType::kStruct : ObjectType::kArray, sizes.back()));
+  }
+
+  const double asked = seconds();
+  const AllocationTracker tracker = value_or_throw(gc.get_allocation_tracker());
+  const double answered = seconds();
+
+  EXPECT_EQ(tracker.total_bytes_allocated, Bytes{bytes});
+  EXPECT_DOUBLE_EQ(tracker.average_allocation_size, static_cast<double>(bytes) / 1'000);
+  EXPECT_EQ(tracker.allocations_by_type,
+            (std::map<std::string, double>{{"array", 750}, {"struct", 250}}));
+  EXPECT_LE(tracker.allocation_rate_bytes_per_sec, static_cast<double>(bytes) / (asked - before));
+  EXPECT_GE(tracker.allocation_rate_bytes_per_sec,
+            static_cast<double>(bytes) / (answered - before + 1.0))
+      << "it was opened before";
+  ASSERT_EQ(tracker.recent_allocations.size(), 64u);
+  for (std::size_t k = 0; k < 64; ++k) {
+    ASSERT_EQ(tracker.recent_allocations[k].size, sizes[1'000 - 64 + k]);
+  }
+  ASSERT_TRUE(gc.reset_statistics().ok());
+  EXPECT_EQ(value_or_throw(gc.get_allocation_tracker()).allocations, 0.0);
+}
+
+std::uint64_t pages_of(int place) {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t pages = 0;
+  for (int k = 0; k <= place; ++k) statm >> pages;
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+double cpu_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto of = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return of(used.ru_utime) + of(used.ru_stime);
+}
+
+TEST(SystemMonitor, AgreesWithTheKernel) {
+  std::vector<char> kept(64u << 20, 'x');
+  const double before_cpu = cpu_seconds();
+  const double before = seconds();
+  SystemMonitor monitor;
+  const double began_cpu = cpu_seconds();
+  const double began = seconds();
+  while (cpu_seconds() < began_cpu + 0.05) {
+  }
+
+  const double ending = seconds();
+  const double ending_cpu = cpu_seconds();
+  const SystemStatistics read = monitor.read();
+  const double ended_cpu = cpu_seconds();
+  const double ended = seconds();
+
+  const auto resident = static_cast<double>(pages_of(1));
+  const auto mapped = static_cast<double>(pages_of(0));
+  EXPECT_NEAR(static_cast<double>(read.process_memory_rss), resident, resident * 0.01);
+  EXPECT_NEAR(static_cast<double>(read.process_memory_vms), mapped, mapped * 0.01);
+  EXPECT_GE(read.cpu_percent, 99 * (ending_cpu - began_cpu) / (ended - before));
+  EXPECT_LE(read.cpu_percent, 101 * (ended_cpu - before_cpu) / (ending - began));
+  EXPECT_EQ(read.cpu_count, std::thread::hardware_concurrency());
+  EXPECT_GE(read.system_memory_total, read.system_memory_available);
+  EXPECT_NEAR(read.system_memory_percent,
+              100 - 100 * static_cast<double>(read.system_memory_available) /
+                        static_cast<double>(read.system_memory_total),
+              0.01);
+  EXPECT_EQ(kept[5], 'x');
+}
+
 TEST(Metrics, HaveCollectedAndSurvivedAsMuchAsWasThere) {
   GarbageCollector gc = open({.young_gen_size_mb = 8, .mode = GcMode::kManual});
+  constexpr std::uint64_t kObject = 8 + 8 + 8 + 104;  // header, places, size, 100 bytes of data
   std::vector<Handle<GcObject>> held;
   for (int k = 0; k < 30; ++k) {
     for (int n = 0; n < 2'000; ++n) {
@@ -181,6 +268,10 @@ TEST(Metrics, HaveCollectedAndSurvivedAsMuchAsWasThere) {
     const auto last = static_cast<std::uint32_t>(k % 3);
     // A walk of the test's own, which knows no slack at the ends of buffers.
     const Census there = take_census(gc.runtime());
+    std::vector<std::uint64_t> survivors(3);
+    for (const Handle<GcObject>& object : held) {
+      survivors[value_or_throw(gc.header(object)).generation] += kObject;
+    }
 
     const std::vector<GcMetrics> rows = metrics_of(value_or_throw(gc.collect(last)));
 
@@ -188,6 +279,12 @@ TEST(Metrics, HaveCollectedAndSurvivedAsMuchAsWasThere) {
     for (const GcMetrics& row : rows) {
       const std::uint64_t walked = there.by_generation[row.generation].bytes.count();
       EXPECT_EQ(row.bytes_before, row.bytes_collected + row.bytes_survived);
+      if (row.generation < 2) {
+        EXPECT_EQ(row.bytes_survived.count(), survivors[row.generation]);
+      } else {  // in cells, which are larger by up to a third
+        EXPECT_GE(row.bytes_survived.count(), survivors[2]);
+        EXPECT_LE(row.bytes_survived.count(), survivors[2] * 4 / 3 + 64 * 1024);
+      }
       EXPECT_GE(row.bytes_before.count(), walked);
       EXPECT_LE(row.bytes_before.count(), walked + (walked / 4) + 64 * 1024);
       EXPECT_EQ(row.trigger_reason, CollectionTrigger::kExplicitRequest);

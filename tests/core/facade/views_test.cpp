@@ -1,4 +1,4 @@
-// The dynamic door's views: regions, generations, and what refers to what.
+// The dynamic door's views of regions and generations.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,9 +28,10 @@ Handle<GcObject> make(GarbageCollector& gc, std::uint32_t references, std::uint6
   return value_or_throw(gc.allocate(ObjectType::kArray, size, {.references = references}));
 }
 
-void link(GarbageCollector& gc, const Handle<GcObject>& from, std::uint32_t slot,
-          const Handle<GcObject>& to) {
-  ASSERT_TRUE(gc.reference_tracker().add_reference(from, slot, to).ok());
+// Of the object, with its header and without a payload.
+std::uint64_t heap_bytes(const GcObject& object) {
+  return kGranuleBytes *
+         (1 + granules_for(detail::dynamic_bytes(object.reference_count(), object.size())));
 }
 
 TEST(Regions, AddUpAndHoldWhatTheirAddressesSay) {
@@ -57,6 +58,19 @@ TEST(Regions, AddUpAndHoldWhatTheirAddressesSay) {
     ++types[use.region.type];
   }
   EXPECT_EQ(types.size(), 3u) << "young, old and large";
+  // What the test holds is all that is there: nothing of it has a payload.
+  std::map<const std::byte*, std::uint64_t> held_in;
+  for (const Handle<GcObject>& object : held) {
+    const auto region = gc.heap_manager().get_region_for_address(object.get());
+    ASSERT_TRUE(region.has_value());
+    held_in[region->address] += heap_bytes(*object);
+  }
+  for (const HeapRegionUse& use : regions) {
+    ASSERT_EQ(use.used_bytes.count(), held_in[use.region.address]) << to_string(use.region.type);
+    if (use.region.type == HeapRegionType::kLargeObject) {
+      ASSERT_TRUE(use.free_bytes.is_zero());
+    }
+  }
   EXPECT_EQ(objects, take_census(gc.runtime()).total.objects);
   for (const Handle<GcObject>& object : held) {
     const auto region = gc.heap_manager().get_region_for_address(object.get());
@@ -196,31 +210,62 @@ TEST(HeapManager, SaysThatACollectionIsDueFromThreeQuartersOfAPoolOn) {
 }
 
 TEST(Generations, HaveTheObjectsAndAgesOfAWalk) {
-  GarbageCollector gc = open({.num_generations = 4, .young_gen_size_mb = 1});
-  std::vector<Handle<GcObject>> held;
-  std::mt19937_64 random(31);
-  for (int step = 0; step < 60; ++step) {
-    for (int k = 0; k < 50; ++k) held.push_back(make(gc, 0));
-    std::shuffle(held.begin(), held.end(), random);
-    held.resize(held.size() * 4 / 5);
-    value_or_throw(gc.generational_gc().collect_generation(static_cast<std::uint32_t>(step % 4)));
+  for (std::uint32_t count = 2; count <= 8; ++count) {
+    GarbageCollector gc =
+        open({.num_generations = count, .young_gen_size_mb = 1, .mode = GcMode::kManual});
+    std::vector<Handle<GcObject>> held;
+    std::mt19937_64 random(31);
+    for (int step = 0; step < 150; ++step) {
+      for (int k = 0; k < 20; ++k) held.push_back(make(gc, 0));
+      // What dies is of generations that are collected now, so that it is gone afterwards.
+      const auto last = static_cast<std::uint32_t>(
+          random() % 20 == 0 ? count - 1 : random() % std::min(count - 1, 1 + step / 20u));
+      std::erase_if(held, [&](const Handle<GcObject>& object) {
+        return value_or_throw(gc.header(object)).generation <= last && random() % 5 == 0;
+      });
+      value_or_throw(gc.generational_gc().collect_generation(last));
 
-    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> walked;
-    for (const Handle<GcObject>& object : held) {
-      const GcHeader header = value_or_throw(gc.header(object));
-      ++walked[{header.generation, header.age}];
-      ASSERT_EQ(value_or_throw(gc.generational_gc().get_age(object)), header.age);
-    }
-    if (step % 4 != 3) {
-      continue;  // what died in older generations is still there
-    }
-    for (const GcGeneration& generation : value_or_throw(gc.generational_gc().generations())) {
-      for (std::uint32_t age = 0; age <= kAgeLimit && generation.number < 3; ++age) {
-        const auto found = walked.find({generation.number, age});
-        ASSERT_GE(generation.age_distribution[age], found == walked.end() ? 0 : found->second)
-            << "seed 31, step " << step << ", generation " << generation.number;
+      std::vector<std::map<std::uint32_t, std::uint64_t>> walked(count);
+      for (const Handle<GcObject>& object : held) {
+        const GcHeader header = value_or_throw(gc.header(object));
+        ++walked[header.generation][header.age];
+        ASSERT_EQ(value_or_throw(gc.generational_gc().get_age(object)), header.age);
+      }
+      const GcStats stats = gc.get_statistics();
+      for (const GcGeneration& generation : value_or_throw(gc.generational_gc().generations())) {
+        std::map<std::uint32_t, std::uint64_t> ages;
+        for (std::uint32_t age = 0; age <= kAgeLimit; ++age) {
+          if (generation.age_distribution[age] > 0) ages[age] = generation.age_distribution[age];
+        }
+        std::uint64_t objects = 0;
+        for (const auto& [age, those] : walked[generation.number]) objects += those;
+        if (generation.number + 1 < count) {
+          ASSERT_EQ(ages, walked[generation.number]) << "seed 31, step " << step << ", generation "
+                                                     << generation.number << " of " << count;
+        }
+        ASSERT_EQ(generation.object_count, objects);
+        ASSERT_EQ(stats.objects_by_generation[generation.number], objects);
       }
     }
+  }
+}
+
+TEST(Generations, AreWalkedThroughInOrderWhateverTheirNumber) {
+  for (std::uint32_t count = 2; count <= 8; ++count) {
+    GarbageCollector gc =
+        open({.num_generations = count, .young_gen_size_mb = 1, .mode = GcMode::kManual});
+    const auto object = make(gc, 0);
+    for (std::uint32_t generation = 0; generation + 1 < count; ++generation) {
+      const std::uint32_t threshold =
+          value_or_throw(gc.generational_gc().generations())[generation].promotion_threshold;
+      for (std::uint32_t survived = 0; survived < threshold; ++survived) {
+        const GcHeader header = value_or_throw(gc.header(object));
+        ASSERT_EQ(header.generation, generation) << "of " << count;
+        ASSERT_EQ(header.age, survived);
+        value_or_throw(gc.generational_gc().collect_generation(generation));
+      }
+    }
+    EXPECT_EQ(value_or_throw(gc.header(object)).generation, count - 1);
   }
 }
 
@@ -241,6 +286,64 @@ TEST(Generations, PromoteAtTheThresholdTheySay) {
   EXPECT_EQ(value_or_throw(gc.header(object)).generation, 2u);
   EXPECT_FALSE(value_or_throw(gc.generational_gc().should_promote(object)));
   EXPECT_EQ(value_or_throw(gc.generational_gc().generations())[2].promotion_threshold, 0u);
+}
+
+TEST(Generations, CountWhatCameIntoThem) {
+  for (const std::uint32_t count : {1u, 2u, 3u, 5u}) {
+    GarbageCollector gc =
+        open({.num_generations = count, .young_gen_size_mb = 1, .mode = GcMode::kManual});
+    std::vector<Handle<GcObject>> held;
+    std::vector<std::uint64_t> came(count);
+    std::mt19937_64 random(37);
+    for (int step = 0; step < 60; ++step) {
+      for (int k = 0; k < 40; ++k) {
+        const bool is_wide = k == 0 && step % 10 == 0;
+        held.push_back(make(gc, is_wide ? 20'000 : 1));
+        ++came[is_wide ? count - 1 : 0];
+      }
+      std::shuffle(held.begin(), held.end(), random);
+      held.resize(held.size() * 4 / 5);
+      std::vector<std::uint32_t> before;
+      for (const auto& object : held) {
+        before.push_back(value_or_throw(gc.header(object)).generation);
+      }
+
+      const auto rows = value_or_throw(
+          gc.generational_gc().collect_generation(static_cast<std::uint32_t>(random() % count)));
+
+      std::vector<std::uint64_t> left(count);
+      for (std::size_t k = 0; k < held.size(); ++k) {
+        const std::uint32_t now = value_or_throw(gc.header(held[k])).generation;
+        if (now != before[k]) {
+          ++came[now];
+          ++left[before[k]];
+        }
+      }
+      for (const GcMetrics& row : rows) {
+        ASSERT_EQ(row.objects_promoted, left[row.generation]) << "seed 37, step " << step;
+        ASSERT_EQ(row.bytes_promoted.is_zero(), row.objects_promoted == 0);
+      }
+      for (const GcGeneration& generation : value_or_throw(gc.generational_gc().generations())) {
+        ASSERT_EQ(generation.allocation_count, came[generation.number])
+            << "seed 37, step " << step << ", generation " << generation.number << " of " << count;
+      }
+    }
+  }
+}
+
+TEST(Generations, AllocateAndKeepRootsAsTheCollectorDoes) {
+  GarbageCollector gc = open();
+  GenerationalGc view = gc.generational_gc();
+  auto object = value_or_throw(view.allocate_object(ObjectType::kArray, 8));
+  ASSERT_TRUE(view.add_root_object(object).ok());
+  int calls = 0;
+  const RootCallbackId id = value_or_throw(view.add_root_callback([&](RootVisitor&) { ++calls; }));
+  object.reset();
+  value_or_throw(view.collect_all_generations());
+  EXPECT_EQ(gc.get_statistics().total_objects, 1u);
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(view.remove_root_callback(id));
+  EXPECT_FALSE(view.remove_root_object({}).ok());
 }
 
 TEST(Generations, TellOfTheCollectionsThatWere) {
@@ -289,122 +392,6 @@ TEST(Generations, CollectOnceForThreadsThatAskTogether) {
 
   EXPECT_EQ(gc.get_statistics().total_collections, 1u);
   EXPECT_EQ(rows, 3 * kThreads);
-}
-
-// Reachable objects and cycles by walks over the test's own edges.
-class SeededGraph {
- public:
-  SeededGraph(GarbageCollector& gc, std::uint64_t seed) : random_(seed) {
-    for (std::size_t k = 0; k < kObjects; ++k) {
-      objects.push_back(make(gc, kSlots));
-      edges.emplace_back();
-    }
-    for (std::size_t k = 0; k < kObjects; ++k) {
-      for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-        if (random_() % 3 == 0) {
-          const std::size_t to = random_() % kObjects;
-          link(gc, objects[k], slot, objects[to]);
-          edges[k].push_back(to);
-        }
-      }
-    }
-  }
-
-  std::set<std::size_t> reach(std::size_t from) const {
-    std::set<std::size_t> seen{from};
-    std::vector<std::size_t> left{from};
-    while (!left.empty()) {
-      const std::size_t at = left.back();
-      left.pop_back();
-      for (const std::size_t to : edges[at]) {
-        if (seen.insert(to).second) left.push_back(to);
-      }
-    }
-    return seen;
-  }
-
-  /// Sizes of components, and of objects that refer to themselves, the smallest first.
-  std::multiset<std::size_t> cycles() const {
-    std::vector<std::set<std::size_t>> reached;
-    for (std::size_t k = 0; k < kObjects; ++k) reached.push_back(reach(k));
-    std::set<std::set<std::size_t>> components;
-    for (std::size_t k = 0; k < kObjects; ++k) {
-      std::set<std::size_t> together;
-      for (const std::size_t to : reached[k]) {
-        if (reached[to].count(k) > 0) together.insert(to);
-      }
-      const bool refers_to_itself = std::count(edges[k].begin(), edges[k].end(), k) > 0;
-      if (together.size() > 1 || refers_to_itself) components.insert(together);
-    }
-    std::multiset<std::size_t> sizes;
-    for (const auto& component : components) sizes.insert(component.size());
-    return sizes;
-  }
-
-  static constexpr std::size_t kObjects = 40;
-  static constexpr std::uint32_t kSlots = 4;
-  std::vector<Handle<GcObject>> objects;
-  std::vector<std::vector<std::size_t>> edges;
-
- private:
-  std::mt19937_64 random_;
-};
-
-TEST(ReferenceTracker, EqualsAnIndependentWalkOf200SeededGraphs) {
-  GarbageCollector gc = open();
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    const SeededGraph graph(gc, seed);
-    if (seed % 10 == 0) value_or_throw(gc.collect(0));
-    const auto found =
-        value_or_throw(gc.reference_tracker().get_reachable_objects(graph.objects[0]));
-    std::set<const GcObject*> expected;
-    for (const std::size_t k : graph.reach(0)) expected.insert(graph.objects[k].get());
-    std::set<const GcObject*> got;
-    for (const Handle<GcObject>& object : found) got.insert(object.get());
-    ASSERT_EQ(got, expected) << "seed " << seed;
-    ASSERT_EQ(found.size(), expected.size()) << "each once; seed " << seed;
-
-    std::multiset<std::size_t> sizes;
-    for (const ReferenceCycle& cycle : value_or_throw(gc.reference_tracker().find_cycles())) {
-      sizes.insert(cycle.objects);
-      ASSERT_EQ(cycle.types, (std::map<std::string, std::uint64_t>{{"array", cycle.objects}}));
-    }
-    ASSERT_EQ(sizes, graph.cycles()) << "seed " << seed;
-  }
-}
-
-TEST(ReferenceTracker, FollowsAListOfAMillionAndCallsALoneRootNoCycle) {
-  GarbageCollector gc = open({.young_gen_size_mb = 64});
-  Handle<GcObject> head = make(gc, 1);
-  for (int k = 1; k < 1'000'000; ++k) {
-    const Handle<GcObject> next = make(gc, 1);
-    link(gc, next, 0, head);
-    head = next;
-  }
-  const auto reached = value_or_throw(gc.reference_tracker().get_reachable_objects(head));
-  EXPECT_EQ(reached.size(), 1'000'000u);
-  EXPECT_TRUE(value_or_throw(gc.reference_tracker().find_cycles()).empty());
-}
-
-TEST(ReferenceTracker, SumsUpWhatIsAlive) {
-  GarbageCollector gc = open();
-  const auto one = make(gc, 1);
-  const auto two = make(gc, 1, 100'000);
-  link(gc, one, 0, two);
-  link(gc, two, 0, one);
-  const auto lone = value_or_throw(gc.allocate_string("alone"));
-  (void)make(gc, 1, 50'000);  // dead
-
-  const auto stats = value_or_throw(gc.reference_tracker().reference_stats());
-
-  EXPECT_EQ(stats.reference_cycles_detected, 1u);
-  EXPECT_EQ(stats.largest_cycle_size, 2u);
-  EXPECT_EQ(stats.memory_usage_by_type.at("string"), Bytes{32});
-  EXPECT_EQ(stats.memory_usage_by_type.at("array"), Bytes{32 + 24});
-  EXPECT_GE(stats.memory_usage_by_type.at("Tensor"), Bytes{100'000});
-  EXPECT_LT(stats.memory_usage_by_type.at("Tensor"), Bytes{101'000}) << "the dead do not count";
-  ASSERT_TRUE(gc.reference_tracker().remove_reference(two, 0).ok());
-  EXPECT_EQ(value_or_throw(gc.reference_tracker().reference_stats()).reference_cycles_detected, 0u);
 }
 
 TEST(Views, AreClosedWithTheirCollector) {
