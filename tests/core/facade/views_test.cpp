@@ -85,10 +85,13 @@ TEST(Regions, AnswerForAMillionRandomAddressesAsTheirTableDoes) {
   GarbageCollector gc = open();
   std::vector<Handle<GcObject>> held;
   for (int k = 0; k < 3'000; ++k) {
-    held.push_back(make(gc, k % 100 == 0 ? 60'000 : 1, 300));
+    held.push_back(k % 100 == 0 ? make(gc, kMostReferences, 30'000) : make(gc, 1, 300));
   }
   const std::vector<HeapRegionUse> regions = gc.heap_manager().regions();
   const HeapManager manager = gc.heap_manager();
+  ASSERT_TRUE(std::any_of(regions.begin(), regions.end(), [](const HeapRegionUse& use) {
+    return use.region.size == 512_KiB;  // an object of more than a region
+  }));
   const std::byte* const first = regions.front().region.address;
   const std::byte* const last = regions.back().region.address + regions.back().region.size.count();
   constexpr std::ptrdiff_t kAround = 16 << 20;
@@ -378,7 +381,7 @@ TEST(Generations, CollectOnceForThreadsThatAskTogether) {
   std::atomic<int> asked{0};
   value_or_throw(gc.add_root_callback([&](RootVisitor&) {
     while (asked < kThreads) std::this_thread::yield();
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }));
   std::vector<std::thread> threads;
   std::atomic<int> rows{0};
