@@ -53,6 +53,10 @@ void note_emptied(const EvacuationStats& stats, CollectionReport& report) {
   report.objects_held -= std::min(report.objects_held, stats.objects_promoted);
   report.objects_promoted += stats.objects_promoted;
   report.bytes_promoted += stats.bytes_promoted;
+  for (std::uint32_t from = 0; from < kMaxGenerations; ++from) {
+    report.promoted_from[from] += stats.promoted_from[from];
+    report.bytes_promoted_from[from] += stats.bytes_promoted_from[from];
+  }
   report.cards_scanned += stats.cards_scanned;
   report.payloads_retired += stats.retired.payloads;
   report.payload_bytes_retired += stats.retired.bytes;

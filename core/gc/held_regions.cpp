@@ -77,6 +77,10 @@ std::vector<std::uint32_t> choose(const std::vector<Held>& held, std::uint64_t r
 void add(const EvacuationStats& more, EvacuationStats& sum) {
   sum.objects_promoted += more.objects_promoted;
   sum.bytes_promoted += more.bytes_promoted;
+  for (std::uint32_t from = 0; from < kMaxGenerations; ++from) {
+    sum.promoted_from[from] += more.promoted_from[from];
+    sum.bytes_promoted_from[from] += more.bytes_promoted_from[from];
+  }
   sum.cards_scanned += more.cards_scanned;
   sum.retired.payloads += more.retired.payloads;
   sum.retired.bytes += more.retired.bytes;
