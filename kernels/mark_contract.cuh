@@ -9,9 +9,10 @@
 //
 // Then levels go over what is left: whoever hangs on a marked object is marked and read.
 //
-// Invariant: marks do not change until the rounds are over, and nobody writes the heap. A cell without
-// an object may hold anything: what is read there makes an object hang on more, which is slower, and
-// never on a marked one, as nothing alive refers to that cell.
+// Invariant: who hangs on a marked object is referred to by what that one reaches, so it lives; and what
+// is marked is read, here or later. All else is a matter of speed: who hangs on the wrong one, on garbage
+// say, is found as without. So a cell that has no object may hold anything, as nothing alive refers to
+// it, and regions that wait to be read again may wait on. Nobody writes the heap meanwhile.
 #pragma once
 
 #include <device_words.hpp>
@@ -35,9 +36,8 @@ __device__ __forceinline__ bool hangs(std::uint32_t up) { return up != kByItself
 /// Whether chains are to be contracted before the next level.
 __device__ __forceinline__ bool is_deep(const MarkView& view, const Step& now,
                                         std::uint32_t patience) {
-  // Why nothing pending: what waits in regions is marked and not read, and would have to count.
-  return patience != 0 && now.narrow >= patience && now.pending == 0 && now.size != 0 &&
-         now.size <= kNarrow && view.types != 0;
+  return patience != 0 && now.narrow >= patience && now.size != 0 && now.size <= kNarrow &&
+         view.types != 0;
 }
 
 // A bit for each of a word's regions that hold references: the lower of its two.

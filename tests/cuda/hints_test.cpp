@@ -113,6 +113,22 @@ TEST_F(CudaHintsTest, AsksNothingOfADeviceThatCannot) {
   EXPECT_EQ(substitute::calls().size(), asked);
 }
 
+TEST_F(CudaHintsTest, AsksNothingForMemoryThatDoesNotMove) {
+  std::vector<std::byte> own(4096);
+  std::vector<std::byte*> others{own.data()};
+  for (const MemoryKind kind : {MemoryKind::kDevice, MemoryKind::kPinned, MemoryKind::kHost}) {
+    others.push_back(*backend->allocate(kind, 2_MiB));
+  }
+  const std::size_t asked = substitute::calls().size();
+  for (std::byte* const at : others) {
+    EXPECT_EQ(*backend->prefetch(StreamId::kDefault, at, 4_KiB, MemorySide::kDevice),
+              HintOutcome::kIgnored);
+    EXPECT_EQ(*backend->advise(at, 4_KiB, MemoryAdvice::kMostlyRead), HintOutcome::kIgnored);
+  }
+
+  EXPECT_EQ(substitute::calls().size(), asked);
+}
+
 TEST_F(CudaHintsTest, RefusesBytesThatAreNotThere) {
   const AddressRange range = *backend->reserve(MemoryKind::kDevice, 4_MiB);
 

@@ -25,7 +25,7 @@ class PlainGraph {
         regions_(1 + array_regions_ + (count / cells_per_block(cell_) + 1) / kBlocksPerRegion + 1) {
     words_.resize(std::size_t{2} * regions_ * kGranulesPerRegion);
     marks_.resize(words_.size() / (2 * kGranulesPerMark) / 32);
-    types_ = {{}, {}, {references, 0}, {slots, 0}};
+    types_ = {{}, {}, {references, 0}, {slots, 0}, {TypeRow::kFill, 0}};  // the last has no objects
     rows_.resize(regions_,
                  {.heap = HeapId{1}, .kind = RegionKind::kBlocks, .flags = RegionRow::kMarking});
     blocks_.resize(std::size_t{regions_} * kBlocksPerRegion);
