@@ -140,7 +140,7 @@ TEST_F(ContractTest, ContractsWhereLevelsStayNarrowByItself) {
 }
 
 TEST_F(ContractTest, LeavesNarrowLevelsAloneWhereLittleIsUnmarked) {
-  constexpr std::uint32_t kNodes = 3000;
+  constexpr std::uint32_t kNodes = 600;
   Shuffled list(kNodes, 1);
   for (std::uint32_t k = 0; k + 1 < kNodes; ++k) {
     list.link(k, 0, k + 1);
@@ -152,7 +152,7 @@ TEST_F(ContractTest, LeavesNarrowLevelsAloneWhereLittleIsUnmarked) {
 }
 
 TEST_F(ContractTest, LeavesHeapsAloneThatTheTableHasNoRoomFor) {
-  constexpr std::uint32_t kNodes = 3000;
+  constexpr std::uint32_t kNodes = 600;
   Shuffled list(kNodes, 1);
   for (std::uint32_t k = 0; k + 1 < kNodes; ++k) {
     list.link(k, 0, k + 1);
@@ -289,6 +289,35 @@ TEST_F(ContractTest, MarksTheSameOnHeapsOfAllShapes) {
     ASSERT_EQ(marking.counters().objects, stats.objects) << "seed " << seed;
     ASSERT_EQ(marking.counters().references, stats.references) << "seed " << seed;
   }
+}
+
+// What found no room in a queue is marked and not read, while a chain is contracted.
+TEST_F(ContractTest, ContractsWhileRegionsWaitToBeReadAgain) {
+  constexpr std::uint32_t kEntries = 5 * (1u << 12);  // a table for five regions
+  constexpr std::uint32_t kChildren = kEntries + 9000;
+  constexpr std::uint32_t kChain = 4000;
+  PlainGraph graph(kChildren + 2 * kChain, 1, kChildren);
+  for (std::uint32_t k = 0; k < kChildren; ++k) {
+    graph.set_slot(graph.array(), k, graph.object(k));
+  }
+  const auto chain = [&](std::uint32_t from, std::uint32_t first) {
+    graph.set_slot(graph.object(from), 0, graph.object(first));
+    for (std::uint32_t k = first; k + 1 < first + kChain; ++k) {
+      graph.set_slot(graph.object(k), 0, graph.object(k + 1));
+    }
+  };
+  chain(0, kChildren);
+  chain(kChildren - 1, kChildren + kChain);
+  DeviceMarking marking(graph.arrays(), kEntries);
+  marking.launch().tuning = kSoon;
+  const ObjectIndex root = graph.array();
+
+  marking.mark({&root, 1});
+
+  EXPECT_EQ(marking.counters().objects, kChildren + 2 * kChain + 1);
+  EXPECT_GT(marking.counters().contractions, 0u);
+  EXPECT_GT(marking.counters().overflow_regions, 0u);
+  EXPECT_LE(marking.counters().levels, 40u);
 }
 
 // Unmarked arrays that a block reads, and one for the whole grid, point into a chain.
