@@ -9,109 +9,12 @@
 #include <thread>
 #include <vector>
 
-#include "core/runtime/optimizer.hpp"
-#include "core/runtime/state.hpp"
 #include "tenure/allocation_pattern.hpp"
 #include "tenure/decisions.hpp"
-#include "tests/support/runtime_fixture.hpp"
+#include "tests/support/optimizer_fixture.hpp"
 
 namespace tenure::testing {
 namespace {
-
-Config tunable() {
-  Config config = small_config();
-  config.nursery = 512_KiB;
-  config.large_object = 32_KiB;
-  config.heap_limit = 256_MiB;
-  config.max_pause_us = 1'000'000;
-  config.gc_workers = 1;
-  config.verify = false;
-  return config;
-}
-
-// A program to which a byte allocated is a nanosecond, one copied three, a stop 20 microseconds, and a marking
-// of the oldest generation ten milliseconds.
-ProgramCounters made_up_time(const ProgramCounters& real, std::uint64_t markings) {
-  constexpr std::uint64_t kNsPerCopied = 3;
-  constexpr std::uint64_t kNsPerStop = 20'000;
-  constexpr std::uint64_t kNsPerMarking = 10'000'000;
-  ProgramCounters made = real;
-  made.paused_ns =
-      real.bytes_copied * kNsPerCopied + real.collections * kNsPerStop + markings * kNsPerMarking;
-  made.processor_ns = made.now_ns = real.bytes_allocated + made.paused_ns;
-  return made;
-}
-
-class OptimizerTest : public RuntimeTest {
- protected:
-  explicit OptimizerTest(const Config& config = tunable()) : RuntimeTest(config) {
-    runtime.state().optimizer().measure([this](const ProgramCounters& real) {
-      Statistics so_far;
-      runtime.state().conductor().account(so_far);
-      return made_up_time(real, so_far.full_collections);
-    });
-  }
-
-  std::uint64_t collections() const { return runtime.statistics().collections; }
-
-  /// So many objects of 32 bytes, of which the last `live` live at any moment.
-  void churn(int count, std::size_t live) {
-    ring_.resize(live);
-    for (int k = 0; k < count; ++k) {
-      const Local<Node> node = make<Node>(*mutator);
-      if (live > 0) {
-        ring_[at_++ % live] = Handle<Node>(node);
-      }
-    }
-  }
-
-  /// Batches of so many bytes in a list that dies with its batch.
-  void batches(int count, Bytes bytes) {
-    for (int batch = 0; batch < count; ++batch) {
-      {
-        Local<Node> list(*mutator);
-        for (std::uint64_t k = 0; k < bytes.count() / 24; ++k) {
-          const Local<Node> node = make<Node>(*mutator);
-          node->left = list;
-          list = node;
-        }
-      }
-      note_batch_boundary(*mutator);
-    }
-  }
-
-  void try_change(const std::string& strategy, const std::string& parameter, double value) {
-    OptimizationRecommendation change;
-    change.strategy.name = strategy;
-    change.parameters[parameter] = value;
-    change.reasoning = "the test says so";
-    value_or_throw(try_optimization(runtime, change));
-  }
-
-  /// Until the trial has ended.
-  template <class Load>
-  OptimizationTrial run_trial(Load load) {
-    for (const std::uint64_t most = collections() + 2000; is_under_way() && collections() < most;) {
-      load();
-    }
-    return optimization_report(runtime).trials.back();
-  }
-
-  [[nodiscard]] bool is_under_way() const {
-    const TrialState state = optimization_report(runtime).trials.back().state;
-    return state == TrialState::kWaiting || state == TrialState::kRunning;
-  }
-
-  [[nodiscard]] double nursery() const {
-    return static_cast<double>(runtime.state().heap().young().nursery_size().count());
-  }
-
- private:
-  std::vector<Handle<Node>> ring_;
-  std::size_t at_ = 0;
-};
-
-constexpr double kKiB = 1024;
 
 TEST_F(OptimizerTest, KeepsALargerNurseryForALoadWhoseSurvivorsAreAsManyAnyway) {
   try_change("Generation Tuning", "nursery_bytes", 1024 * kKiB);
@@ -208,74 +111,6 @@ TEST_F(OptimizerTest, TakesALowerBoundBackWhereSuchObjectsDieYoung) {
   EXPECT_EQ(trial.state, TrialState::kTakenBack) << trial.conclusion;
   EXPECT_NE(trial.conclusion.find("slower"), std::string::npos) << trial.conclusion;
   EXPECT_EQ(runtime.state().large_object(), 32_KiB);
-}
-
-// How many of a list's nodes lie right behind the one before, once it was copied among 31 others.
-class LayoutTest : public OptimizerTest {
- protected:
-  std::uint64_t walked_ = 0;
-  std::uint64_t last_ = 0;
-
-  int neighbours() {
-    const std::size_t lists = 32;
-    const Local<RefArray<Node>> heads = make_array<Node>(*mutator, lists);
-    for (int k = 0; k < 50; ++k) {
-      for (std::uint32_t list = 0; list < lists; ++list) {
-        const Local<Node> node = make<Node>(*mutator);
-        node->left = (*heads)[list];
-        (*heads)[list] = node;
-      }
-    }
-    collect_young();
-    int near = 0;
-    const Node* node = (*heads)[0].get();
-    for (const Node* next = node->left.get(); next != nullptr;
-         node = next, next = next->left.get()) {
-      const auto step =
-          reinterpret_cast<std::uintptr_t>(next) - reinterpret_cast<std::uintptr_t>(node);
-      near += step == 24 ? 1 : 0;
-    }
-    return near;
-  }
-};
-
-TEST_F(LayoutTest, LaysChildrenBesideTheirParentsOnTrialAndNotAfterwards) {
-  EXPECT_LT(neighbours(), 10);
-  runtime.state().heap().set_copies_ahead(1);
-  EXPECT_GT(neighbours(), 45);
-  runtime.state().heap().set_copies_ahead(16);
-  EXPECT_LT(neighbours(), 10);
-}
-
-TEST_F(LayoutTest, IsTakenBackWhereTheProgramIsNoFasterForIt) {
-  try_change("Cache-Friendly Layout", "copies_ahead", 1);
-  bool was_set = false;
-  const OptimizationTrial trial = run_trial([&] {
-    churn(10'000, 4'000);
-    was_set |= runtime.state().heap().copies_ahead() == 1;
-  });
-  EXPECT_EQ(trial.state, TrialState::kTakenBack) << trial.conclusion;
-  EXPECT_TRUE(was_set);
-  EXPECT_EQ(runtime.state().heap().copies_ahead(), 16u);
-}
-
-TEST_F(LayoutTest, IsKeptWhereTheProgramIsFasterForIt) {
-  runtime.state().optimizer().measure([this](const ProgramCounters& real) {
-    ProgramCounters made = made_up_time(real, 0);
-    // Uses of what lies apart cost as much again; what was allocated since the last look.
-    walked_ +=
-        (real.bytes_allocated - last_) * (runtime.state().heap().copies_ahead() == 1 ? 1 : 2);
-    last_ = real.bytes_allocated;
-    made.processor_ns += walked_;
-    made.now_ns = made.processor_ns;
-    return made;
-  });
-  try_change("Cache-Friendly Layout", "copies_ahead", 1);
-  const OptimizationTrial trial = run_trial([this] { churn(10'000, 4'000); });
-  EXPECT_EQ(trial.state, TrialState::kKept) << trial.conclusion;
-  EXPECT_EQ(runtime.state().heap().copies_ahead(), 1u);
-  value_or_throw(revert_optimization(runtime, "Cache-Friendly Layout"));
-  EXPECT_EQ(runtime.state().heap().copies_ahead(), 16u);
 }
 
 TEST_F(OptimizerTest, RevertsWhatWasKept) {
@@ -380,55 +215,6 @@ TEST_F(OptimizerTest, TriesWhatItRecommendsWhereItIsAsked) {
   EXPECT_EQ(value_or_throw(optimize(runtime)), std::vector<std::string>{"Generation Tuning"});
   EXPECT_EQ(optimization_report(runtime).trials.size(), 1u);
   EXPECT_TRUE(value_or_throw(optimize(runtime)).empty()) << "too few collections since";
-}
-
-// Pauses by the clock that is made up: so many nanoseconds each.
-class CollectionRulesTest : public OptimizerTest {
- protected:
-  void pauses(std::uint64_t ns) {
-    runtime.state().optimizer().measure([ns](const ProgramCounters& real) {
-      ProgramCounters made = real;
-      made.paused_ns = real.collections * ns;
-      return made;
-    });
-  }
-  void run(std::size_t live) {
-    for (const std::uint64_t until = collections() + 12; collections() < until;) {
-      churn(10'000, live);
-    }
-  }
-};
-
-TEST_F(CollectionRulesTest, GrowTheNurseryOfShortPausesUpToItsBound) {
-  pauses(1'000);
-  run(0);
-  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).nursery,
-            Bytes{(512_KiB).count() * 11 / 10});
-  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).nursery,
-            Bytes{(512_KiB).count() * 11 / 10})
-      << "too few collections since";
-}
-
-TEST_F(CollectionRulesTest, ShrinkTheNurseryOfLongPausesDownToItsBound) {
-  pauses(2'000'000'000);
-  Bytes nursery;
-  for (int k = 0; k < 6; ++k) {
-    run(0);
-    nursery = value_or_throw(optimize_collection_parameters(runtime)).nursery;
-  }
-  EXPECT_EQ(nursery, 256_KiB);
-  churn(100'000, 0);
-  EXPECT_EQ(runtime.state().heap().young().nursery_size(), 256_KiB);
-}
-
-TEST_F(CollectionRulesTest, LetObjectsWaitShorterWhereFewAreEverPromoted) {
-  pauses(1'000'000'000);
-  run(1'000);  // none of them survives twice
-  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).promotion_age, 2u);
-  run(1'000);
-  EXPECT_EQ(value_or_throw(optimize_collection_parameters(runtime)).promotion_age, 1u);
-  run(1'000);
-  EXPECT_LE(runtime.statistics().promotion_age[0], 1u);
 }
 
 TEST_F(OptimizerTest, RefusesWhatCannotBe) {
