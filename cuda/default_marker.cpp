@@ -13,9 +13,8 @@ Result<DeviceMarkers> open_device_markers(DeviceMarkers host, Team& team) {
                  "marker=cuda asks for a device, and there is none; driver: " + probe.driver};
   }
   const auto device = std::make_shared<MarkingDevice>(team, CudaMarkerOptions{});
-  return DeviceMarkers{
-      .in_stops = std::make_unique<CudaMarker>(std::move(host.in_stops), device),
-      .beside = std::make_unique<CudaCycleMarker>(std::move(host.beside), device)};
+  return DeviceMarkers{.in_stops = std::make_unique<CudaMarker>(std::move(host.in_stops), device),
+                       .beside = std::make_unique<CudaCycleMarker>(std::move(host.beside), device)};
 }
 
 }  // namespace tenure

@@ -151,8 +151,8 @@ Result<bool> Mirror::send_some() {
     return false;
   }
   const auto end = static_cast<std::uint32_t>(parts_.size());
-  while (next_region_ < end && (parts_[next_region_] != Part::kReferences ||
-                                test_bit(sent_.data(), next_region_))) {
+  while (next_region_ < end &&
+         (parts_[next_region_] != Part::kReferences || test_bit(sent_.data(), next_region_))) {
     ++next_region_;
   }
   if (next_region_ == end) {
@@ -174,10 +174,9 @@ void Mirror::survey(const MarkJob& job, Covers covers) {
   std::uint32_t end = 0;
   for (std::uint32_t region = 0; region < job.regions; ++region) {
     const RegionRow& head = head_of(job.heap.regions, region);
-    const bool is_covered =
-        covers == Covers::kMarked
-            ? (head.flags & RegionRow::kMarking) != 0
-            : head.kind == RegionKind::kBlocks || head.kind == RegionKind::kLargeHead;
+    const bool is_covered = covers == Covers::kMarked ? (head.flags & RegionRow::kMarking) != 0
+                                                      : head.kind == RegionKind::kBlocks ||
+                                                            head.kind == RegionKind::kLargeHead;
     if (head.heap != job.heap.heap || !is_covered) {
       continue;
     }

@@ -175,7 +175,7 @@ class Mirror {
   std::vector<std::uint32_t> sent_;          // a bit a region: its words were copied once
   std::vector<std::uint32_t> due_;           // cards of regions that were sent; each once
   std::uint32_t next_region_ = 0;            // `send_some` has sent those before it
-  std::uint32_t type_count_ = 0;                  // rows that the survey's objects use
+  std::uint32_t type_count_ = 0;             // rows that the survey's objects use
   bool has_room_ = false;                    // for what was surveyed
   MirrorTraffic traffic_;
 };

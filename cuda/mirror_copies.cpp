@@ -55,8 +55,7 @@ Result<void> Mirror::send_cards() {
   const std::span<const std::uint32_t> all = due_;
   for (std::size_t first = 0; first < all.size(); first += kMost) {
     const auto some = all.subspan(first, std::min(kMost, all.size() - first));
-    if (Result<void> sent =
-            send_some_cards(some, [&](std::byte* to) { gather_by_team(to, some); });
+    if (Result<void> sent = send_some_cards(some, [&](std::byte* to) { gather_by_team(to, some); });
         !sent) {
       return sent;
     }
@@ -222,9 +221,8 @@ std::vector<Mirror::Piece> Mirror::pieces_home(std::uint64_t most) const {
 Result<bool> Mirror::bring_some_bits_home(const HeapView& heap, std::uint64_t& next_bits) {
   constexpr std::uint64_t kMost = 128u << 10;  // of a bitmap: for 16 MiB of heap
   const std::vector<Piece> pieces = pieces_home(kMost);
-  const auto next = std::find_if(pieces.begin(), pieces.end(), [&](const Piece& piece) {
-    return piece.offset >= next_bits;
-  });
+  const auto next = std::find_if(pieces.begin(), pieces.end(),
+                                 [&](const Piece& piece) { return piece.offset >= next_bits; });
   if (next == pieces.end()) {
     return true;
   }

@@ -71,7 +71,7 @@ class Cycle {
   [[nodiscard]] MarkJob job(std::span<const ObjectIndex> roots);
 
   Heap& heap_;
-  Marker* marker_;  // never null
+  Marker* marker_;                  // never null
   std::vector<ObjectIndex> found_;  // on the card just read
   std::uint64_t cards_read_ = 0;
   bool noted_ = false;  // for a copy, and has not begun

@@ -55,8 +55,8 @@ Verdict Conductor::judge_young() {
 void Conductor::choose_cycle_marker() {
   if (choice_) {
     cycle_side_ = choice_->choose(objects_last_);
-    collector_.use_in_cycles(
-        cycle_side_ == MarkingSide::kDevice ? device_markers_.beside.get() : nullptr);
+    collector_.use_in_cycles(cycle_side_ == MarkingSide::kDevice ? device_markers_.beside.get()
+                                                                 : nullptr);
   }
 }
 

@@ -83,7 +83,7 @@ struct CycleStatistics {
   std::uint64_t copy_rounds = 0;
   Bytes copied_beside{};
   Bytes copied_in_stops{};
-  PauseHistogram slices;                // that mutators marked for, in incremental marking
+  PauseHistogram slices;  // that mutators marked for, in incremental marking
 };
 
 /// One collection, from stop to go.
