@@ -5,6 +5,8 @@
 #include <cstdint>
 
 #include "tenure/pinned.hpp"
+#include "tenure/tensor.hpp"
+#include "tenure/weak.hpp"
 #include "tests/support/runtime_fixture.hpp"
 
 namespace tenure::testing {
@@ -16,6 +18,7 @@ class FullHeap : public RuntimeTest {
   static constexpr std::uint32_t kStep = 20'000;   // nodes that fit the nursery
   static constexpr std::uint32_t kBlock = 60'000;  // references of an array that fills a region
   static constexpr std::uint32_t kBlocks = 64;
+  static constexpr std::uint32_t kNearTensor = 50;
 
   static Config small_and_by_hand() {
     Config config = small_config();
@@ -29,6 +32,10 @@ class FullHeap : public RuntimeTest {
   FullHeap() : RuntimeTest(small_and_by_hand()) {
     for (std::uint32_t k = 0; k < kNodes; ++k) {
       (*nodes_)[k] = make_node(k);
+      if (k == kNearTensor) {
+        tensor_ = value_or_throw(make_tensor(*mutator, {1000}, {.kind = MemoryKind::kHost}));
+        weak_ = Weak<Node>(Local<Node>(*mutator, (*nodes_)[k]));
+      }
       if (k % kStep == kStep - 1) {
         (void)collect_young();
       }
@@ -65,6 +72,8 @@ class FullHeap : public RuntimeTest {
   }
 
   Local<RefArray<Node>> nodes_ = make_array<Node>(*mutator, kNodes);
+  Local<Tensor> tensor_{*mutator};
+  Weak<Node> weak_;
   Local<RefArray<RefArray<Node>>> blocks_ = make_array<RefArray<Node>>(*mutator, kBlocks);
 };
 
@@ -92,15 +101,18 @@ TEST_F(FullHeap, KeepsToItsLimitWhereNothingIsToBeWon) {
   EXPECT_EQ(sound(1), kNodes);
 }
 
+// What lies beside it in its region stays too, and what that owns.
 TEST_F(FullHeap, LeavesPinnedObjectsWhereTheyAre) {
   keep_every(10);
-  const Local<Node> node(*mutator, (*nodes_)[0]);
+  const Local<Node> node(*mutator, (*nodes_)[kNearTensor]);
   const Node* const place = node.get();
   const Pinned<Node> pin(node);
 
   (void)collect_full();
 
   EXPECT_EQ(node.get(), place);
+  EXPECT_EQ(runtime.statistics().payloads_retired, 0u);
+  EXPECT_EQ(weak_.lock(*mutator).get(), place);
   EXPECT_EQ(sound(10), kNodes / 10);
   EXPECT_GT(free_bytes(), (1_MiB).count());
 }
