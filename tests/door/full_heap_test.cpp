@@ -101,16 +101,19 @@ TEST_F(FullHeap, KeepsToItsLimitWhereNothingIsToBeWon) {
   EXPECT_EQ(sound(1), kNodes);
 }
 
-// What lies beside it in its region stays too, and what that owns.
+// What lies beside it in its region stays too, and what that owns. What it leads to moves.
 TEST_F(FullHeap, LeavesPinnedObjectsWhereTheyAre) {
-  keep_every(10);
+  constexpr std::uint32_t kFar = 90'001;  // which nothing else leads to
   const Local<Node> node(*mutator, (*nodes_)[kNearTensor]);
+  node->left = (*nodes_)[kFar];
+  keep_every(10);
   const Node* const place = node.get();
   const Pinned<Node> pin(node);
 
   (void)collect_full();
 
   EXPECT_EQ(node.get(), place);
+  EXPECT_EQ(node->left->value, kFar);
   EXPECT_EQ(runtime.statistics().payloads_retired, 0u);
   EXPECT_EQ(weak_.lock(*mutator).get(), place);
   EXPECT_EQ(sound(10), kNodes / 10);
