@@ -78,6 +78,15 @@ void CudaCycleMarker::begin(const MarkJob& job) {
   const OnDevice current(device_->number());
   Result<void> begun = current.status();
   if (begun) {
+    begun = device_->open();
+  }
+  // Why: a device that reads what is being written may see an object before its header.
+  if (begun && device_->mirror()->shares_memory()) {
+    host_->begin(job);
+    step_ = Step::kOnHost;
+    return;
+  }
+  if (begun) {
     begun = begin_on_device();
   }
   job_.written.reset();  // the caller's no longer
@@ -91,9 +100,6 @@ void CudaCycleMarker::begin(const MarkJob& job) {
 Result<void> CudaCycleMarker::begin_on_device() {
   if (job_.types == 0) {
     return Error{ErrorCode::kUnsupported, "nobody said how many types the heap's objects have"};
-  }
-  if (Result<void> opened = device_->open(); !opened) {
-    return opened;
   }
   Mirror& mirror = *device_->mirror();
   if (!has_noted_) {

@@ -10,6 +10,8 @@
 // Why that is sound: with the bits home all that was reachable at that stop is marked, and read as it
 // was then. Stores since are on cards that the cycle reads again, as it does for a host's marker.
 //
+// Where the device shares the host's memory there is no copy, and no such stop: the host marks.
+//
 // Invariant: whatever fails, the host's marker does it from the start, and the bits are clear then.
 // Until the device's bits are home the host sets none.
 #pragma once

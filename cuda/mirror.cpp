@@ -44,11 +44,23 @@ Result<void> Mirror::open_parts(int device) {
     stream_ = nullptr;
     return made;
   }
-  Result<std::unique_ptr<MirrorRange>> words = MirrorRange::open(device);
-  if (!words) {
-    return words.failure();
+  // Source: CUDA C++ Programming Guide, "Unified Memory", systems with hardware coherency.
+  int shares = 0;
+  if (Result<void> asked =
+          done(cudaDeviceGetAttribute(&shares, cudaDevAttrPageableMemoryAccessUsesHostPageTables,
+                                      device),
+               "cudaDeviceGetAttribute");
+      !asked) {
+    return asked;
   }
-  words_ = *std::move(words);
+  shares_memory_ = shares != 0;
+  if (!shares_memory_) {
+    Result<std::unique_ptr<MirrorRange>> words = MirrorRange::open(device);
+    if (!words) {
+      return words.failure();
+    }
+    words_ = *std::move(words);
+  }
   Result<std::unique_ptr<Staging>> staging = Staging::open();
   if (!staging) {
     return staging.failure();
@@ -66,8 +78,9 @@ Mirror::~Mirror() {
 }
 
 Bytes Mirror::device_bytes() const {
-  return words_->mapped() + marks_.size() + regions_.size() + blocks_.size() + types_.size() +
-         roots_.size() + workspace_.size();
+  const Bytes mapped = shares_memory_ ? Bytes{} : words_->mapped();
+  return mapped + marks_.size() + regions_.size() + blocks_.size() + types_.size() + roots_.size() +
+         workspace_.size();
 }
 
 Result<void> Mirror::update(const MarkJob& job) {
@@ -83,7 +96,7 @@ Result<void> Mirror::update(const MarkJob& job) {
   if (going) {
     going = send_cards();
   }
-  if (going) {
+  if (going && !shares_memory_) {
     going = send_regions(job.heap);
   }
   if (going && marks_.data() != nullptr) {
@@ -103,6 +116,11 @@ void Mirror::note(const MarkJob& job, Covers covers) {
   heap_.view.heap = job.heap.heap;
   type_count_ = job.types;
   survey(job, covers);
+  next_region_ = 0;
+  has_room_ = false;
+  if (shares_memory_) {
+    return;  // nothing is ever sent
+  }
   const auto is_whole = [this](std::uint32_t card) {  // its region is sent, so the card with it
     return !test_bit(sent_.data(), card / kCardsPerRegion);
   };
@@ -116,11 +134,12 @@ void Mirror::note(const MarkJob& job, Covers covers) {
     std::sort(due_.begin(), due_.end());
     due_.erase(std::unique(due_.begin(), due_.end()), due_.end());
   }
-  next_region_ = 0;
-  has_room_ = false;
 }
 
 Bytes Mirror::due() const {
+  if (shares_memory_) {
+    return {};
+  }
   std::uint64_t bytes = due_.size() * kStagedCard;
   for (std::uint32_t region = next_region_; region < parts_.size(); ++region) {
     if (parts_[region] == Part::kReferences && !test_bit(sent_.data(), region)) {
@@ -197,7 +216,8 @@ void Mirror::survey(const MarkJob& job, Covers covers) {
 }
 
 Result<void> Mirror::make_room() {
-  for (const Run& run : runs_of([&](auto region) { return parts_[region] == Part::kReferences; })) {
+  for (const Run& run : runs_of(
+           [&](auto region) { return !shares_memory_ && parts_[region] == Part::kReferences; })) {
     if (Result<void> mapped = words_->map_regions(run.first, run.count); !mapped) {
       return mapped;
     }
@@ -220,14 +240,16 @@ Result<void> Mirror::make_room_for_tables() {
   next(blocks_, regions * kBlockRowsPerRegion);
   next(types_, std::uint64_t{type_count_} * sizeof(TypeRow));
   next(workspace_, kernels::MarkWorkspace::bytes_for(entries));
-  heap_ = {.view = {.words = reinterpret_cast<const std::uint32_t*>(words_->base()),
-                    .types = reinterpret_cast<const TypeRow*>(types_.data()),
-                    .regions = reinterpret_cast<const RegionRow*>(regions_.data()),
-                    .blocks = reinterpret_cast<const BlockRow*>(blocks_.data()),
-                    .marks = reinterpret_cast<std::uint32_t*>(marks_.data()),
-                    .heap = heap_.view.heap},
-           .regions = static_cast<std::uint32_t>(regions),
-           .types = type_count_};
+  heap_ = {
+      .view = {.words = shares_memory_ ? original_
+                                       : reinterpret_cast<const std::uint32_t*>(words_->base()),
+               .types = reinterpret_cast<const TypeRow*>(types_.data()),
+               .regions = reinterpret_cast<const RegionRow*>(regions_.data()),
+               .blocks = reinterpret_cast<const BlockRow*>(blocks_.data()),
+               .marks = reinterpret_cast<std::uint32_t*>(marks_.data()),
+               .heap = heap_.view.heap},
+      .regions = static_cast<std::uint32_t>(regions),
+      .types = type_count_};
   queue_entries_ = entries;
   return room;
 }

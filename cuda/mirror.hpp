@@ -12,6 +12,9 @@
 // What it lacks can be sent beside mutators, in rounds: a stop notes it, and what is written while it is
 // sent is noted by the next. A word that changes as it is read is on a card of that next round.
 //
+// Where the device reads the host's memory through the host's own page tables there is no copy: kernels
+// read the heap where it lies, and rows and bits alone are sent.
+//
 // Invariant: after an `update` that succeeded, and what it put on the stream is done, every word that
 // a marker may read is as it was on the host at that call. After one that failed, nothing is promised,
 // and the mirror is to be dropped.
@@ -97,6 +100,8 @@ class Mirror {
   /// Since the `note` that began it, or the `update`.
   [[nodiscard]] const MirrorTraffic& traffic() const { return traffic_; }
   void forget_traffic() { traffic_ = {}; }
+  /// Whether kernels read the heap where it lies: what they see is not as it was at the last `update`.
+  [[nodiscard]] bool shares_memory() const { return shares_memory_; }
   /// Of the device's memory, staging left out.
   [[nodiscard]] Bytes device_bytes() const;
 
@@ -159,13 +164,14 @@ class Mirror {
   Team& team_;
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Staging> staging_;
-  std::unique_ptr<MirrorRange> words_;
-  DeviceBlock marks_;      // a bit for two granules
-  DeviceBlock regions_;    // RegionRow a region
-  DeviceBlock blocks_;     // BlockRow a block
-  DeviceBlock types_;      // TypeRow a type
-  DeviceBlock roots_;      // ObjectIndex each
-  DeviceBlock workspace_;  // kernels::MarkWorkspace
+  bool shares_memory_ = false;
+  std::unique_ptr<MirrorRange> words_;  // null where memory is shared
+  DeviceBlock marks_;                   // a bit for two granules
+  DeviceBlock regions_;                 // RegionRow a region
+  DeviceBlock blocks_;                  // BlockRow a block
+  DeviceBlock types_;                   // TypeRow a type
+  DeviceBlock roots_;                   // ObjectIndex each
+  DeviceBlock workspace_;               // kernels::MarkWorkspace
   std::uint32_t root_count_ = 0;
   std::uint32_t queue_entries_ = 0;
   kernels::DeviceHeap heap_;

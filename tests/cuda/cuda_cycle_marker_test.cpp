@@ -203,6 +203,18 @@ TEST_F(CudaCycleMarkerTest, GoesOnWithTheHostWhereTheCopyIsGivenUp) {
   EXPECT_EQ(heap.marked(), ListHeap::kObjects);
 }
 
+TEST_F(CudaCycleMarkerTest, LeavesItToTheHostWhereMemoryIsShared) {
+  play({.shares_host_memory = true});
+  ListHeap heap;
+  (void)copy_in_rounds(heap.first_job());
+
+  const MarkStats stats = mark(heap.job({}));
+
+  EXPECT_FALSE(stats.on_device);
+  EXPECT_EQ(stats.fallback, "");
+  EXPECT_EQ(heap.marked(), ListHeap::kObjects);
+}
+
 // Rounds, a marking with an object added on the way, a second cycle of some cards: whichever call fails,
 // the bits are those of the host.
 TEST_F(CudaCycleMarkerTest, MarksTheSameWhicheverCallFails) {

@@ -149,6 +149,24 @@ TEST_F(CudaMarkerTest, NeverSendsLeaves) {
   EXPECT_EQ(heap.marks(), heap.expected_marks());
 }
 
+TEST_F(CudaMarkerTest, ReadsTheHeapWhereItLiesIfMemoryIsShared) {
+  marker_.reset();
+  play({.can_map = false, .shares_host_memory = true});
+  ListHeap heap;
+  EXPECT_EQ(mark(heap.first_job()).objects, ListHeap::kObjects);
+  (void)heap.cut(10);
+
+  const MarkStats stats = mark(heap.job({}));
+
+  EXPECT_TRUE(marker().on_device()) << marker().fallback();
+  EXPECT_EQ(stats.objects, 11u);  // though nobody said what was written
+  EXPECT_EQ(traffic().bulk + traffic().cards, 0_B);
+
+  RandomHeap random(Shape::kBigArrays, 5);
+  (void)mark(random.job());
+  EXPECT_EQ(random.marks(), random.expected_marks());
+}
+
 TEST_F(CudaMarkerTest, FindsTheSameInWhateverOrderWorkIsDone) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     marker_.reset();

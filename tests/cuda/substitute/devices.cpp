@@ -218,6 +218,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     case cudaDevAttrConcurrentManagedAccess:
       *value = machine.has_managed_memory && machine.has_concurrent_managed_access;
       return cudaSuccess;
+    case cudaDevAttrPageableMemoryAccessUsesHostPageTables:
+      *value = machine.shares_host_memory;
+      return cudaSuccess;
     case cudaDevAttrMultiProcessorCount:
       *value = machine.multiprocessors;
       return cudaSuccess;
@@ -233,7 +236,6 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = 1;
       return cudaSuccess;
     case cudaDevAttrPageableMemoryAccess:
-    case cudaDevAttrPageableMemoryAccessUsesHostPageTables:
     case cudaDevAttrDirectManagedMemAccessFromHost:
       *value = 0;  // no coherent link
       return cudaSuccess;

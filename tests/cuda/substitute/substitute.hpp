@@ -36,7 +36,8 @@ struct Machine {
   bool has_memory_pools = true;                     // cudaMallocAsync
   bool has_managed_memory = true;
   bool has_concurrent_managed_access = true;  // else prefetches and advice are refused
-  bool has_peers = true;                      // all devices can reach each other's memory
+  bool shares_host_memory = false;  // by the host's page tables: kernels may read all of it
+  bool has_peers = true;            // all devices can reach each other's memory
   int compute_major = 9;
   int compute_minor = 0;
   int multiprocessors = 4;
