@@ -1,6 +1,7 @@
 #include "core/gc/held_regions.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "core/heap/object_access.hpp"
@@ -94,16 +95,18 @@ void empty_some(Heap& heap, Team& team, bool nursery, EvacuationStats& stats) {
   // The nursery's regions give nothing back that could make up for what was lent.
   const std::uint32_t lent = nursery ? 0 : std::max(1u, source.limit() / kShareLent);
   source.lend(lent);
+  std::vector<Held> held = held_in(heap, nursery);
   for (std::uint32_t round = 0; round < kMostRounds; ++round) {
-    const std::vector<Held> held = held_in(heap, nursery);
     const std::vector<std::uint32_t> chosen = choose(held, free_granules(source, lent), !nursery);
     if (chosen.empty()) {
       break;
     }
     add(evacuate_held(heap, chosen, team), stats);
-    if (held_in(heap, nursery).size() >= held.size()) {
+    std::vector<Held> left = held_in(heap, nursery);
+    if (left.size() >= held.size()) {
       break;
     }
+    held = std::move(left);
   }
   source.lend(0);
 }

@@ -194,8 +194,7 @@ class Conductor {
   std::unique_ptr<Marker> marker_;       // of full collections; by the team where that has members
   DeviceMarkers device_markers_;         // by a device; null where none marks
   std::optional<MarkingChoice> choice_;  // between the two, where neither was asked for
-  MarkingSide cycle_side_ = MarkingSide::kHost;  // of the last cycle, by that choice; stopped world
-  std::uint64_t objects_last_ = 0;  // that the last full collection marked; stopped world
+  std::uint64_t objects_last_ = 0;       // that the last full collection marked; stopped world
   Collector collector_;
   Trigger trigger_;           // stopped world
   PauseBudget pause_budget_;  // stopped world

@@ -54,9 +54,8 @@ Verdict Conductor::judge_young() {
 // For whom it is, where neither host nor device was asked for.
 void Conductor::choose_cycle_marker() {
   if (choice_) {
-    cycle_side_ = choice_->choose(objects_last_);
-    collector_.use_in_cycles(cycle_side_ == MarkingSide::kDevice ? device_markers_.beside.get()
-                                                                 : nullptr);
+    const bool on_device = choice_->choose(objects_last_) == MarkingSide::kDevice;
+    collector_.use_in_cycles(on_device ? device_markers_.beside.get() : nullptr);
   }
 }
 
@@ -65,7 +64,9 @@ void Conductor::learn_cycle_marker(const CollectionReport& report) {
     return;
   }
   if (report.marker_fallback.empty()) {
-    choice_->learn(cycle_side_, report.objects_marked, driver_.worked_ns());
+    // Who did it, not who was chosen: where memory is shared a device leaves cycles to the host.
+    choice_->learn(report.marked_on_device ? MarkingSide::kDevice : MarkingSide::kHost,
+                   report.objects_marked, driver_.worked_ns());
   } else {
     choice_->note_failure();
   }
