@@ -82,7 +82,8 @@ function(tenure_test source)
   add_executable(${name}_test ${source})
   tenure_flags(${name}_test)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(${name}_test PRIVATE tenure::tenure ${arg_USES} GTest::gtest_main)
+  tenure_rooms_for_tests()
+  target_link_libraries(${name}_test PRIVATE tenure_for_tests ${arg_USES} GTest::gtest_main)
   tenure_quick_to_compile(${name}_test)
   if("OpenMP::OpenMP_CXX" IN_LIST arg_USES)  # another language, to a compiled header
     set_target_properties(${name}_test PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
@@ -92,6 +93,31 @@ function(tenure_test source)
   if("gpu" IN_LIST arg_LABELS)
     tenure_gpu_program(${name} "${arg_LABELS}")
   endif()
+endfunction()
+
+# tenure_rooms_for_tests(): the library as tests link it, shared where that can be. Statically each of them
+# holds all of it, 100 MB where a sanitizer is on: 130 of them fill a disk, and the linker's time.
+# Why not with CUDA: programs are carried to a machine with a device, and some have a runtime of their own.
+function(tenure_rooms_for_tests)
+  if(TARGET tenure_for_tests)
+    return()
+  endif()
+  if(TENURE_CUDA)
+    add_library(tenure_for_tests INTERFACE)
+    target_link_libraries(tenure_for_tests INTERFACE tenure::tenure)
+    return()
+  endif()
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/rooms_for_tests.cpp CONTENT "")
+  add_library(tenure_for_tests SHARED ${PROJECT_BINARY_DIR}/rooms_for_tests.cpp)
+  tenure_flags(tenure_for_tests)
+  set(rooms tenure_core tenure_host tenure_default_backend)
+  list(TRANSFORM rooms REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE files)
+  # Why by hand: CMake would name each archive as often as the ring needs, and each would be whole.
+  target_link_options(tenure_for_tests PRIVATE LINKER:--whole-archive ${files} LINKER:--no-whole-archive)
+  set_target_properties(tenure_for_tests PROPERTIES LINK_DEPENDS "${files}")
+  add_dependencies(tenure_for_tests ${rooms})
+  target_link_libraries(tenure_for_tests PRIVATE ZLIB::ZLIB PUBLIC Threads::Threads)
+  target_include_directories(tenure_for_tests INTERFACE ${PROJECT_SOURCE_DIR}/include)
 endfunction()
 
 # tenure_quick_to_compile(<target>): what GoogleTest's headers and a debugger's tables cost is most of
