@@ -33,6 +33,7 @@ CollectionReport report_of(const EvacuationStats& stats, CollectionTrigger trigg
           .bytes_copied = stats.bytes_copied,
           .bytes_promoted = stats.bytes_promoted,
           .promoted_from = stats.promoted_from,
+          .promoted_early = stats.promoted_early,
           .bytes_promoted_from = stats.bytes_promoted_from,
           .bytes_survived = survived_in(stats.survivors),
           .cards_scanned = stats.cards_scanned,

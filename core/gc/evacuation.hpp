@@ -24,7 +24,9 @@ struct EvacuationStats {
   std::uint64_t objects_copied = 0;                            // that stayed in their generation
   std::uint64_t objects_promoted = 0;                          // that went up
   std::array<std::uint64_t, kMaxGenerations> promoted_from{};  // the same, by where they came from
-  std::uint64_t objects_held = 0;                              // that stayed where they are
+  std::array<std::uint64_t, kMaxGenerations>
+      promoted_early{};            // of these, to the oldest for want of room where they were for
+  std::uint64_t objects_held = 0;  // that stayed where they are
   std::array<Bytes, kMaxGenerations> bytes_promoted_from{};
   Bytes bytes_copied;
   Bytes bytes_promoted;

@@ -124,25 +124,56 @@ inline ObjectIndex EvacuationWorker::survive(ObjectIndex object) {
   const std::uint32_t target = goes_up ? plan_.goes_to[generation] : generation;
   const ObjectIndex copy = take(target, granules, content);
   if (copy == ObjectIndex::kNull) [[unlikely]] {
-    return stay<Access>(object, header);
+    return target == plan_.oldest ? stay<Access>(object, header)
+                                  : go_early<Access>(object, header, references, goes_up);
   }
-  const ObjectHeader forwarded{header.meta | static_cast<std::uint32_t>(ObjectFlag::kForwarded),
+  return move_to<Access>({object, header, references, generation}, copy, target, goes_up ? 0 : age);
+}
+
+// Copies an object to room that was taken for it, unless another worker did first.
+template <class Access>
+inline ObjectIndex EvacuationWorker::move_to(const Survivor& of, ObjectIndex copy,
+                                             std::uint32_t target, std::uint32_t age) {
+  const std::uint32_t granules = of.header.size;
+  const ObjectHeader forwarded{of.header.meta | static_cast<std::uint32_t>(ObjectFlag::kForwarded),
                                granule_of(copy)};
-  if (!Access::claim(object, header, forwarded)) [[unlikely]] {
-    untake(copy, target, granules, content);
-    return settled(object);
+  if (!Access::claim(of.object, of.header, forwarded)) [[unlikely]] {
+    untake(copy, target, granules, of.references == 0 ? Content::kLeaves : Content::kReferences);
+    return settled(of.object);
   }
-  copy_data(object, copy, granules);
-  detail::header_of(copy) = {ObjectHeader::with_age(header.meta, goes_up ? 0 : age), granules};
-  moved_[generation][header.age()] += (std::uint64_t{1} << kObjectShift) + granules;
+  copy_data(of.object, copy, granules);
+  detail::header_of(copy) = {ObjectHeader::with_age(of.header.meta, age), granules};
+  moved_[of.generation][of.header.age()] += (std::uint64_t{1} << kObjectShift) + granules;
   granules_moved_ += granules;
-  if (references > 0) {
-    stack_.push_back({copy, 0, references});
+  if (of.references > 0) {
+    stack_.push_back({copy, 0, of.references});
   }
   if (plan_.is_marking && target == plan_.oldest) [[unlikely]] {
     promoted_.push_back(copy);
   }
   return copy;
+}
+
+// Where there is no region for survivors any more there may still be cells of the oldest generation: an
+// object that goes there ahead of its age holds no region back.
+template <class Access>
+[[gnu::noinline]] ObjectIndex EvacuationWorker::go_early(ObjectIndex object, ObjectHeader header,
+                                                         std::uint32_t references, bool goes_up) {
+  const Content content = references == 0 ? Content::kLeaves : Content::kReferences;
+  const ObjectIndex room = plan_.heap.take_promoted(cells_, header.size, content);
+  if (room == ObjectIndex::kNull) {
+    return stay<Access>(object, header);
+  }
+  const std::uint32_t generation = generation_of(object);
+  const ObjectIndex place =
+      move_to<Access>({object, header, references, generation}, room, plan_.oldest, 0);
+  if (place == room) {
+    Early& early = early_[generation];
+    ++early.objects;
+    early.objects_below_age += goes_up ? 0 : 1;
+    early.granules_below_age += goes_up ? 0 : header.size;
+  }
+  return place;
 }
 
 // Why a flag of its own: a header that says "forwarded" would lose its size, and the region must be
@@ -341,6 +372,17 @@ void EvacuationWorker::finish(EvacuationStats& stats) {
     }
   }
   stats.objects_held += objects_held_;
+  for (std::uint32_t generation = 0; generation < plan_.oldest; ++generation) {
+    const Early& early = early_[generation];
+    const Bytes bytes{early.granules_below_age * kGranuleBytes};
+    stats.promoted_early[generation] += early.objects;
+    stats.objects_copied -= early.objects_below_age;
+    stats.objects_promoted += early.objects_below_age;
+    stats.promoted_from[generation] += early.objects_below_age;
+    stats.bytes_copied -= bytes;
+    stats.bytes_promoted += bytes;
+    stats.bytes_promoted_from[generation] += bytes;
+  }
 }
 
 template void EvacuationWorker::visit<Alone>(ObjectIndex&);

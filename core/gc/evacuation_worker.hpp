@@ -107,6 +107,18 @@ class EvacuationWorker {
   [[gnu::always_inline]] void visit_here(ObjectIndex& slot);
   template <class Access>
   ObjectIndex stay(ObjectIndex object, ObjectHeader header);
+  struct Survivor {
+    ObjectIndex object;
+    ObjectHeader header;  // as it was when room was taken
+    std::uint32_t references;
+    std::uint32_t generation;
+  };
+  template <class Access>
+  [[gnu::always_inline]] ObjectIndex move_to(const Survivor& of, ObjectIndex copy,
+                                             std::uint32_t target, std::uint32_t age);
+  template <class Access>
+  ObjectIndex go_early(ObjectIndex object, ObjectHeader header, std::uint32_t references,
+                       bool goes_up);
   [[nodiscard, gnu::always_inline]] ObjectIndex take(std::uint32_t generation,
                                                      std::uint32_t granules, Content content);
   void untake(ObjectIndex copy, std::uint32_t generation, std::uint32_t granules, Content content);
@@ -130,6 +142,14 @@ class EvacuationWorker {
   // What moved, by generation and age: granules, and objects shifted by `kObjectShift`. Neither passes half the
   // cage, as there are two places of each.
   Survivors moved_{};
+  /// Moved to the oldest generation for want of room in the one they were for; and those of them that
+  /// were for their own.
+  struct Early {
+    std::uint64_t objects = 0;
+    std::uint64_t objects_below_age = 0;
+    std::uint64_t granules_below_age = 0;
+  };
+  std::array<Early, kMaxGenerations> early_{};  // by the generation they came from
   std::uint64_t granules_moved_ = 0;
   std::uint64_t objects_held_ = 0;
 };

@@ -34,7 +34,7 @@ Young::~Young() {
   }
   if (nursery_.count > 0) {
     source_.cage().give_back(nursery_);
-    source_.count_out(in_use_);
+    source_.count_out(counted_);
   }
 }
 
@@ -58,7 +58,7 @@ Result<void> Young::open(Bytes nursery, Bytes reserve) {
                      " reserved) in the cage of 32 GiB, or no memory to commit it"};
   }
   nursery_ = *run;
-  in_use_ = wanted_ = use;
+  in_use_ = wanted_ = counted_ = use;
   cursor_ = first_granule_of_region(nursery_.first);
   return {};
 }
@@ -93,8 +93,16 @@ std::optional<BufferRun> Young::take_buffer(std::uint32_t granules) {
 
 Bytes Young::nursery_used() const {
   const std::scoped_lock lock(mutex_);
-  const std::uint32_t fresh = cursor_ - first_granule_of_region(nursery_.first);
-  return Bytes{std::uint64_t{fresh} * kGranuleBytes};
+  std::uint64_t granules = 0;
+  for (std::uint32_t region = nursery_.first; region < nursery_.first + nursery_.count; ++region) {
+    granules += row(region).top;
+  }
+  return Bytes{granules * kGranuleBytes};
+}
+
+bool Young::is_blocked() const {
+  const std::scoped_lock lock(mutex_);
+  return in_use_ == held_in(nursery_.first, in_use_);
 }
 
 Bytes Young::nursery_size() const {
@@ -218,19 +226,32 @@ void Young::give_back_condemned() {
   settle_size(lock);
 }
 
+std::uint32_t Young::held_in(std::uint32_t first, std::uint32_t count) const {
+  std::uint32_t held = 0;
+  for (std::uint32_t region = first; region < first + count; ++region) {
+    held += (row(region).flags & RegionRow::kHeld) != 0 ? 1 : 0;
+  }
+  return held;
+}
+
+// The size that is wanted, or where there is no room for it the size that was: for that there is, as
+// regions behind it are held no more than before.
 void Young::settle_size(const std::scoped_lock<std::mutex>&) {
-  if (wanted_ < in_use_) {
-    source_.count_out(in_use_ - wanted_);
-    in_use_ = wanted_;
-  }
-  const std::uint32_t more = wanted_ - in_use_;
-  if (more == 0 || !source_.count_in(more)) {
+  for (const std::uint32_t size : {wanted_, in_use_}) {
+    const std::uint32_t counted = size + held_in(nursery_.first + size, nursery_.count - size);
+    if (counted > counted_ && !source_.count_in(counted - counted_)) {
+      continue;
+    }
+    if (size > in_use_ && !source_.cage().commit({nursery_.first + in_use_, size - in_use_})) {
+      source_.count_out(counted - std::min(counted, counted_));
+      continue;
+    }
+    if (counted < counted_) {
+      source_.count_out(counted_ - counted);
+    }
+    in_use_ = size;
+    counted_ = counted;
     return;
-  }
-  if (source_.cage().commit({nursery_.first + in_use_, more})) {
-    in_use_ = wanted_;
-  } else {
-    source_.count_out(more);
   }
 }
 

@@ -70,7 +70,11 @@ class Young {
            nursery_.count;
   }
   /// Bytes handed out as buffers since the last collection, and held back.
+  ///
+  /// cost   a look at each of its regions
   [[nodiscard]] Bytes nursery_used() const;
+  /// Whether no buffer can be cut before the next collection, as each region is held back.
+  [[nodiscard]] bool is_blocked() const;
   [[nodiscard]] Bytes nursery_size() const;
   /// Bytes up to the top of a generation's regions; the nursery counts to generation 0.
   [[nodiscard]] Bytes used(std::uint32_t generation) const;
@@ -142,16 +146,18 @@ class Young {
   }
   void give_back_condemned();
   void settle_size(const std::scoped_lock<std::mutex>&);
+  [[nodiscard]] std::uint32_t held_in(std::uint32_t first, std::uint32_t count) const;
   [[nodiscard]] bool refill(SurvivorRoom& room, std::uint32_t generation, std::uint32_t granules);
   void publish_top(const SurvivorRoom& room);
   void note_start(SurvivorRoom& room, std::uint32_t granule);
 
   RegionSource& source_;
-  mutable std::mutex mutex_;  // of the nursery's cursor, and of the survivors' regions
-  RegionRun nursery_;         // reserved
-  std::uint32_t in_use_ = 0;  // regions of it that buffers may be cut from; guarded by mutex_
-  std::uint32_t wanted_ = 0;  // the same, after the next collection; guarded by mutex_
-  std::uint32_t cursor_ = 0;  // granule; buffers are cut from here on; guarded by mutex_
+  mutable std::mutex mutex_;   // of the nursery's cursor, and of the survivors' regions
+  RegionRun nursery_;          // reserved
+  std::uint32_t in_use_ = 0;   // regions of it that buffers may be cut from; guarded by mutex_
+  std::uint32_t wanted_ = 0;   // the same, after the next collection; guarded by mutex_
+  std::uint32_t counted_ = 0;  // in use, or behind that and held back; guarded by mutex_
+  std::uint32_t cursor_ = 0;   // granule; buffers are cut from here on; guarded by mutex_
   std::array<std::vector<std::uint32_t>, kMaxGenerations> survivors_;  // regions by generation
   std::array<std::vector<std::uint32_t>, kMaxGenerations> open_;  // those with room, in no worker's
   std::vector<std::uint32_t> condemned_;                          // regions

@@ -59,8 +59,18 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
   if (is_stress_due()) {
     conductor_->collect(&mutator, 0, CollectionTrigger::kExplicitRequest);
   }
+  const auto no_room = [&](const std::string& why) {
+    return Error{ErrorCode::kOutOfMemory,
+                 "no room for an object of " + to_string(Bytes{granules * kGranuleBytes}) + " (" +
+                     std::string(type_name(type)) + "): " + why + describe_heap(&mutator)};
+  };
   for (bool collected = false;;) {
     safepoint_.park(mutator);
+    if (collected) {
+      if (const std::string why = conductor_->why_give_up(); !why.empty()) {
+        return no_room(why + "; ");
+      }
+    }
     if (is_small && heap_->has_nursery()) {
       const auto size = static_cast<std::uint32_t>(granules);
       const ObjectIndex object = mutator.take_from_buffer(size);
@@ -83,7 +93,7 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
         mutator.change_buffer(*run);
         continue;
       }
-      if (config_.mode != Mode::kManual && !collected) {
+      if (!collected && conductor_->is_young_due(granules * kGranuleBytes)) {
         conductor_->collect_by_trigger(mutator);
         collected = true;
         continue;
@@ -112,10 +122,9 @@ Result<ObjectIndex> RuntimeState::allocate(MutatorState& mutator, TypeId type,
       return object;
     }
     if (config_.mode == Mode::kManual || !try_full(mutator)) {
-      return Error{ErrorCode::kOutOfMemory,
-                   "no room for an object of " + to_string(Bytes{granules * kGranuleBytes}) + " (" +
-                       std::string(type_name(type)) + "): " + describe_heap(&mutator)};
+      return no_room("");
     }
+    collected = true;
   }
 }
 

@@ -22,6 +22,23 @@ std::unique_ptr<Marker> open_marker(Team& team) {
   return std::make_unique<ParallelMarker>(team);
 }
 
+// Those that somebody asked for, or that payloads were the reason of, say nothing of the heap's room.
+bool is_for_room(CollectionTrigger trigger) {
+  switch (trigger) {
+    case CollectionTrigger::kAllocationPressure:
+    case CollectionTrigger::kPeriodic:
+    case CollectionTrigger::kPromotionThreshold:
+    case CollectionTrigger::kLargeObject:
+      return true;
+    case CollectionTrigger::kExplicitRequest:
+    case CollectionTrigger::kDevicePressure:
+    case CollectionTrigger::kSystemPressure:
+    case CollectionTrigger::kForeignRequest:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
 
 Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoint& safepoint,
@@ -41,7 +58,8 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
       background_(safepoint),
       pretoucher_(heap.cage()),
       settled_ns_(clock.now_ns()),
-      old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())) {
+      old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())),
+      overhead_(heap.limit()) {
   old_limit_ = trigger_.old_limit();
   nursery_limit_ = options.trigger.nursery;
   if (options.verify) {
@@ -231,6 +249,10 @@ CollectionReport Conductor::carry_out(const Verdict& verdict, std::uint64_t stop
   old_room_.store(static_cast<std::int64_t>(trigger_.old_limit().count()) -
                       static_cast<std::int64_t>(old.count()),
                   std::memory_order_relaxed);
+  const bool is_blocked = heap_.has_nursery() && heap_.young().is_blocked();
+  blocked_room_.store(
+      is_blocked ? static_cast<std::int64_t>(heap_.young().nursery_size().count()) : 0,
+      std::memory_order_relaxed);
   return report;
 }
 
@@ -305,13 +327,17 @@ void Conductor::note(const CollectionReport& report) {
     }
     recent_.push_back(report);
     learn_efficiency(report);
+    learn_overhead(report);
   }
   sum.bytes_copied += report.bytes_copied;
   sum.bytes_promoted += report.bytes_promoted;
   // In one stop all go to the oldest generation; beside the end of a cycle they go up by age.
   const bool all_to_oldest = report.full && report.marking_began_ns > 0;
   for (std::uint32_t from = 0; from < heap_.oldest(); ++from) {
-    sum.promoted_into[all_to_oldest ? heap_.oldest() : from + 1] += report.promoted_from[from];
+    const std::uint64_t early = report.promoted_early[from];
+    sum.promoted_into[all_to_oldest ? heap_.oldest() : from + 1] +=
+        report.promoted_from[from] - early;
+    sum.promoted_into[heap_.oldest()] += early;
   }
   sum.cards_scanned += report.cards_scanned;
   sum.payloads_retired += report.payloads_retired;
@@ -340,6 +366,19 @@ void Conductor::learn_efficiency(const CollectionReport& report) {
   freed_ += weight * (freed - freed_);
   paused_ms_ += weight * (static_cast<double>(report.pause_ns) / kNsPerMs - paused_ms_);
   account_.collection_efficiency = paused_ms_ > 0 ? freed_ / paused_ms_ : 0.0;
+}
+
+void Conductor::learn_overhead(const CollectionReport& report) {
+  if (report.full && is_for_room(report.trigger)) {
+    overhead_.note({.ended_ns = report.ended_ns,
+                    .stopped_ns = account_.pauses.total_ns(),
+                    .freed = report.bytes_freed});
+  }
+}
+
+std::string Conductor::why_give_up() const {
+  const std::scoped_lock lock(mutex_);
+  return last_.full && overhead_.is_passed() ? overhead_.describe() : std::string();
 }
 
 std::vector<CollectionReport> Conductor::recent() const {

@@ -13,12 +13,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/backend/platform.hpp"
 #include "core/base/team.hpp"
 #include "core/gc/collector.hpp"
 #include "core/gc/marker_choice.hpp"
+#include "core/gc/overhead_limit.hpp"
 #include "core/gc/pause_budget.hpp"
 #include "core/gc/trigger.hpp"
 #include "core/heap/heap.hpp"
@@ -74,6 +76,15 @@ class Conductor {
            may_collect_old();
   }
 
+  /// Whether the nursery, which has no buffer for `bytes`, is to be collected for that. Not where the last
+  /// collection could empty none of it: then as much as it holds is born old first, for a collection an
+  /// object would be the alternative.
+  [[nodiscard]] bool is_young_due(std::uint64_t bytes) {
+    return options_.mode != Mode::kManual &&
+           blocked_room_.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed) <=
+               0;
+  }
+
   /// A mutator's share in the cycle under way: nothing, a slice of marking, or the stop it waits for.
   void assist(MutatorState& self) {
     if (driver_.phase() != CyclePhase::kIdle) [[unlikely]] {
@@ -125,6 +136,10 @@ class Conductor {
   /// Takes what a mutator leaves behind. Its own thread, running.
   void adopt(MutatorState& mutator);
 
+  /// What speaks against collecting for room any further, after a full collection: such take all the time
+  /// and free next to nothing. Empty otherwise.
+  [[nodiscard]] std::string why_give_up() const;
+
   [[nodiscard]] std::uint64_t collections() const;
   /// The program so far, for a tuner. Stopped world.
   [[nodiscard]] ProgramCounters counters();
@@ -165,6 +180,7 @@ class Conductor {
   void note(const CollectionReport& report);
   void note_decisions(const CollectionReport& report);
   void learn_efficiency(const CollectionReport& report);
+  void learn_overhead(const CollectionReport& report);
   void verify_after(const CollectionReport& report);
   void learn(const CollectionReport& report, Bytes youngest, std::uint64_t pause_ns);
   void begin_old_collection();
@@ -201,12 +217,13 @@ class Conductor {
   CycleDriver driver_;
   BackgroundMarker background_;
   Pretoucher pretoucher_;
-  OldCollection old_collection_;                   // the last, or that under way; stopped world
-  Bytes youngest_before_;                          // the last young collection; likewise
-  std::uint64_t settled_ns_;                       // when the last one's end was known; likewise
-  std::atomic<Marking> marking_{Marking::kStop};   // of the cycle under way; written in stops
-  std::atomic<std::int64_t> old_room_;             // until the trigger's limit
-  std::atomic<std::uint64_t> last_slice_ns_{0};    // when it ended
+  OldCollection old_collection_;                  // the last, or that under way; stopped world
+  Bytes youngest_before_;                         // the last young collection; likewise
+  std::uint64_t settled_ns_;                      // when the last one's end was known; likewise
+  std::atomic<Marking> marking_{Marking::kStop};  // of the cycle under way; written in stops
+  std::atomic<std::int64_t> old_room_;            // until the trigger's limit
+  std::atomic<std::int64_t> blocked_room_{0};    // bytes that are born old beside a blocked nursery
+  std::atomic<std::uint64_t> last_slice_ns_{0};  // when it ended
   std::atomic<std::uint64_t> old_at_request_{0};   // bytes in the oldest generation
   double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a collection in one stop; likewise
   std::uint64_t allocated_at_begin_ = 0;           // of the cycle; stopped world
@@ -216,6 +233,7 @@ class Conductor {
   mutable std::mutex mutex_;             // taken in stops, never while waiting for one
   Statistics account_;                   // guarded by mutex_
   CollectionReport last_;                // guarded by mutex_
+  OverheadLimit overhead_;               // guarded by mutex_
   Bytes old_limit_;                      // the trigger's; guarded by mutex_
   Bytes middle_limit_;                   // likewise
   std::uint64_t bytes_of_ended_ = 0;     // guarded by mutex_

@@ -114,7 +114,9 @@ struct CollectionReport {
   Bytes bytes_promoted{};
   std::array<Bytes, kMaxGenerations> bytes_before{};           // used, by generation
   std::array<std::uint64_t, kMaxGenerations> promoted_from{};  // objects, by where they came from
-  std::array<Bytes, kMaxGenerations> bytes_promoted_from{};    // likewise
+  /// Of these, those that went to the oldest generation as there was no room in the one they were for.
+  std::array<std::uint64_t, kMaxGenerations> promoted_early{};
+  std::array<Bytes, kMaxGenerations> bytes_promoted_from{};  // as promoted_from
   std::array<Bytes, kMaxGenerations> bytes_survived{};  // both, by the generation they came from
   Bytes bytes_freed{};                                  // of objects
   std::uint64_t cards_scanned = 0;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
 
 #include "tenure/pinned.hpp"
 #include "tenure/tensor.hpp"
@@ -118,6 +119,56 @@ TEST_F(FullHeap, LeavesPinnedObjectsWhereTheyAre) {
   EXPECT_EQ(weak_.lock(*mutator).get(), place);
   EXPECT_EQ(sound(10), kNodes / 10);
   EXPECT_GT(free_bytes(), (1_MiB).count());
+}
+
+// A list that fills the heap, and a program that drops a node for each that it makes. Where each collection
+// frees one, such a program would go on for hours.
+TEST(AlmostFullHeap, DoesNotCollectForEachAllocation) {
+  constexpr std::uint32_t kMostNodes = 1'000;
+  Config config = small_config();
+  config.heap_limit = 16_MiB;
+  config.verify = false;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+  Mutator mutator(runtime);
+  Local<Node> list(mutator);
+  const auto push = [&] {
+    const Local<Node> node = make<Node>(mutator);
+    node->left = list;
+    list = node;
+  };
+  const auto refusal_of = [&](std::uint32_t most, auto step) -> std::string {
+    try {
+      for (std::uint32_t k = 0; k < most; ++k) {
+        step();
+      }
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.code(), ErrorCode::kOutOfMemory);
+      return failure.what();
+    }
+    return {};
+  };
+  ASSERT_NE(refusal_of(1'000'000, push), "");
+  EXPECT_LE(take_census(runtime).total.bytes, config.heap_limit);
+
+  // It is refused, or it has room for many nodes between two collections.
+  const std::uint64_t before = runtime.statistics().collections;
+  const std::string refusal = refusal_of(kMostNodes, [&] {
+    list = list->left;
+    push();
+  });
+  const std::uint64_t collections = runtime.statistics().collections - before;
+  EXPECT_LE(collections, 32u);
+  if (!refusal.empty() && collections >= 5) {  // else the last one found nothing at all
+    EXPECT_NE(refusal.find("full collections took"), std::string::npos) << refusal;
+  }
+
+  // With something dropped it is a heap as any other.
+  for (int k = 0; k < 200'000; ++k) {
+    list = list->left;
+  }
+  for (int k = 0; k < 100'000; ++k) {
+    (void)make<Node>(mutator);
+  }
 }
 
 }  // namespace

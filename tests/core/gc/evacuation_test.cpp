@@ -182,6 +182,51 @@ TEST_F(TightEvacuation, HoldsBackWhatFindsNoRoomAndLosesNothing) {
   EXPECT_EQ(count(), 6'000u);
 }
 
+class SparseEvacuation : public HeapTest {
+ protected:
+  static HeapOptions sparse() {
+    HeapOptions options = tight();
+    options.compaction = false;
+    return options;
+  }
+  SparseEvacuation() : HeapTest(sparse()) {}
+};
+
+TEST_F(SparseEvacuation, PromotesEarlyWhereOnlyTheOldestHasRoom) {
+  // Old objects until the limit; all but one in a hundred die, so that their regions stay.
+  std::vector<std::unique_ptr<Root>> kept;
+  for (std::uint32_t k = 0;; ++k) {
+    const ObjectIndex old = heap.take_born_old(type_with(1), 32);
+    if (old == ObjectIndex::kNull) {
+      break;
+    }
+    if (k % 100 == 0) {
+      kept.push_back(std::make_unique<Root>(*this, old));
+    }
+  }
+  collect_full();
+  ASSERT_EQ(heap.committed(), heap.limit());
+  const Root young(*this, make(1, 32));
+  ObjectIndex last = young.get();
+  constexpr std::uint32_t kLength = 2'000;
+  for (std::uint32_t k = 1; k < kLength; ++k) {
+    const ObjectIndex next = make(1, 32);
+    slots_of(last)[0] = next;
+    last = next;
+  }
+
+  const CollectionReport report = collect_young();
+
+  EXPECT_EQ(report.objects_held, 0u);
+  EXPECT_EQ(report.promoted_early[0], kLength);
+  EXPECT_EQ(report.promoted_from[0], kLength);
+  EXPECT_EQ(report.objects_promoted, kLength);
+  EXPECT_EQ(report.objects_copied, 0u);
+  EXPECT_EQ(report.bytes_promoted, Bytes{kLength * 32 * 8});
+  EXPECT_EQ(heap.generation_of(young.get()), heap.oldest());
+  EXPECT_EQ(count(), kLength + kept.size());
+}
+
 TEST_F(TightEvacuation, MarksThroughWhatIsHeldBack) {
   const Root root(*this, make(1, 4));
   const Pin pin(*this, root.get());

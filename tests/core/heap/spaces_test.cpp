@@ -219,5 +219,62 @@ TEST_F(Nursery, GrowsAndShrinksFromTheNextCollectionOn) {
   EXPECT_EQ(heap.young().nursery_size(), 512_KiB);
 }
 
+// The nursery's regions, each used, then those from `first` on held back as if nothing found room.
+class HeldNursery : public Nursery {
+ protected:
+  void fill() {
+    while (const std::optional<BufferRun> run = heap.take_buffer(1)) {
+      write_filler(run->first, run->limit - run->first);
+    }
+  }
+  void hold_from(std::uint32_t first) {
+    heap.young().condemn(0);
+    const RegionRun nursery = heap.young().nursery();
+    for (std::uint32_t region = nursery.first + first; region < nursery.first + kRegions;
+         ++region) {
+      heap.young().hold_back(region);
+    }
+    heap.young().finish([](std::uint32_t) {});
+  }
+  void collect_all() {
+    heap.young().condemn(0);
+    heap.young().finish([](std::uint32_t) {});
+  }
+
+  static constexpr std::uint32_t kRegions = 4;  // of 256 KiB
+};
+
+TEST_F(HeldNursery, CountsWhatItHoldsBackBehindItsSize) {
+  const Bytes before = heap.committed();
+  fill();
+  heap.young().resize_nursery(256_KiB);
+  hold_from(2);
+
+  EXPECT_EQ(heap.young().nursery_size(), 256_KiB);
+  EXPECT_EQ(heap.committed(), before - 256_KiB);
+  EXPECT_EQ(heap.young().nursery_used(), 512_KiB);
+
+  heap.young().resize_nursery(768_KiB);  // one of those that are held is within it
+  EXPECT_EQ(heap.young().nursery_size(), 768_KiB);
+  EXPECT_EQ(heap.committed(), before);
+
+  collect_all();
+  EXPECT_EQ(heap.committed(), before - 256_KiB);
+  EXPECT_EQ(heap.young().nursery_used(), 0_MiB);
+}
+
+TEST_F(HeldNursery, IsBlockedWhereAllOfItIsHeldBack) {
+  fill();
+  hold_from(1);
+  EXPECT_FALSE(heap.young().is_blocked());
+  collect_all();
+  fill();
+  hold_from(0);
+  EXPECT_TRUE(heap.young().is_blocked());
+  EXPECT_FALSE(heap.take_buffer(1));
+  collect_all();
+  EXPECT_FALSE(heap.young().is_blocked());
+}
+
 }  // namespace
 }  // namespace tenure::testing
