@@ -6,6 +6,7 @@
 #include "core/backend/platform.hpp"
 #include "core/base/check.hpp"
 #include "host/call_stack.hpp"
+#include "host/live_files.hpp"
 #include "host/memory_files.hpp"
 #include "host/pages.hpp"
 #include "host/scratch_file.hpp"
@@ -55,6 +56,14 @@ class LinuxPlatform final : public Platform {
     return settle_scratch_file(file);
   }
   void close_scratch(ScratchFile file) override { close_scratch_file(file); }
+
+  [[nodiscard]] Result<ScratchFile> open_live() override { return open_live_file(); }
+  [[nodiscard]] Result<std::vector<ScratchFile>> live_files(std::uint32_t process) override {
+    return live_files_of(process);
+  }
+  [[nodiscard]] std::vector<std::uint32_t> live_processes() override {
+    return processes_with_live_files();
+  }
 
   [[nodiscard]] std::uint64_t now_ns() override { return read_clock(CLOCK_MONOTONIC); }
   [[nodiscard]] std::uint64_t processor_ns() override {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tenure/bytes.hpp"
 #include "tenure/result.hpp"
@@ -97,6 +98,18 @@ class Platform {
   /// Has what was written on its disk, and the system's own copy of it in memory given back.
   [[nodiscard]] virtual Result<void> settle_scratch(ScratchFile file) = 0;
   virtual void close_scratch(ScratchFile file) = 0;
+
+  /// Makes a file in memory through which this process is seen from outside, to be written and closed as
+  /// the others are. The system shows it to the same user alone, and it is gone with the process.
+  ///
+  /// errors   kFile, with the system's reason
+  [[nodiscard]] virtual Result<ScratchFile> open_live() = 0;
+  /// Opens those that a process made and has open, for reading, in the order in which they were made.
+  ///
+  /// errors   kFile: there is no such process, or it is another user's
+  [[nodiscard]] virtual Result<std::vector<ScratchFile>> live_files(std::uint32_t process) = 0;
+  /// The processes that have some and may be looked at, by number.
+  [[nodiscard]] virtual std::vector<std::uint32_t> live_processes() = 0;
 
   /// A clock that never goes back.
   [[nodiscard]] virtual std::uint64_t now_ns() = 0;

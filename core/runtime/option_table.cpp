@@ -245,6 +245,9 @@ constexpr std::array kOptions{
            "milliseconds between looks at the machine's memory, once there is a pressure callback",
            read_count<&Config::watch_system_ms, 0, 3'600'000>,
            write_count<&Config::watch_system_ms>},
+    Option{"publish_ms", "TENURE_PUBLISH_MS", "0 to 3600000",
+           "milliseconds between writings of the runtime's figures, for `tenure top`; 0 is none",
+           read_count<&Config::publish_ms, 0, 3'600'000>, write_count<&Config::publish_ms>},
     Option{
         "plan_payloads", "TENURE_PLAN_PAYLOADS", "on, awaited or off",
         "payloads are laid out ahead of time where requests repeat: by a thread, when waited for, "

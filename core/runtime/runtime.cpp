@@ -97,6 +97,9 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
       return marks.failure();
     }
   }
+  if (Result<void> begun = state->begin_publishing(); !begun) {
+    return begun.failure();
+  }
   return state;
 }
 
@@ -109,7 +112,8 @@ RuntimeState::RuntimeState(const Config& config, const Config& asked)
       system_watch_(
           may_start_threads(config.mode) ? config.watch_system_ms : 0,
           [] { return host_platform().memory(); },
-          [this](PressureLevel level) { relieve_system(level); }) {
+          [this](PressureLevel level) { relieve_system(level); }),
+      publisher_(config.publish_ms, [this] { publish(); }) {
   profiler_.set_level(config.profile, host_platform().now_ns());
 }
 
@@ -133,6 +137,7 @@ CloseReport RuntimeState::close() {
     return report;
   }
   end_system_watch();
+  end_publishing();
   conductor_->end_background(self());
   check(safepoint_.count() == (mutator_in(*this) == nullptr ? 0u : 1u),
         "a runtime was closed while another thread's mutator was attached to it");

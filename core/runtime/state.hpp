@@ -29,10 +29,12 @@
 #include "core/pressure/levels.hpp"
 #include "core/pressure/payload_trigger.hpp"
 #include "core/runtime/conductor.hpp"
+#include "core/runtime/live_file.hpp"
 #include "core/runtime/planner.hpp"
 #include "core/runtime/pressure_callers.hpp"
 #include "core/runtime/safepoint.hpp"
 #include "core/runtime/system_watch.hpp"
+#include "core/runtime/ticker.hpp"
 #include "tenure/config.hpp"
 #include "tenure/runtime.hpp"
 
@@ -65,6 +67,8 @@ class RuntimeState {
   [[nodiscard]] Heap& heap() { return *heap_; }
   [[nodiscard]] Safepoint& safepoint() { return safepoint_; }
   [[nodiscard]] Conductor& conductor() { return *conductor_; }
+  /// As the runtime's own. Anyone.
+  [[nodiscard]] Statistics statistics();
   [[nodiscard]] Backend& backend() { return *backend_; }
 
   /// The calling thread's mutator in this runtime, or null.
@@ -204,6 +208,9 @@ class RuntimeState {
   void call_under_pressure(MutatorState* self, PressureCallers::Kind kind,
                            const PressureCall& call);
   void end_system_watch();
+  [[nodiscard]] Result<void> begin_publishing();
+  void publish();
+  void end_publishing();
   void note_growth(MutatorState* self, PayloadPool& pool);
   void note_client(MutatorState* self, PayloadPool& pool, ClientId client);
   [[nodiscard]] double granules_apart() const;  // of samples, on average
@@ -250,6 +257,8 @@ class RuntimeState {
   Ladder ladder_;                                    // guarded by pressure_mutex_
   std::array<LevelTracker, kMemoryKinds> levels_{};  // likewise
   SystemWatch system_watch_;                         // ends before the collector and the pools do
+  std::optional<LiveFile> live_file_;                // the publisher's
+  Ticker publisher_;                                 // likewise, and before the file
   std::atomic<std::uint64_t> owned_{0};       // bytes ever owned by objects, less those released
   std::atomic<std::uint64_t> ever_owned_{0};  // the same, those included
   std::mutex rate_mutex_;

@@ -44,12 +44,11 @@ double PoolStatistics::fragmentation() const {
              : 1.0 - static_cast<double>(largest_free.count()) / static_cast<double>(free.count());
 }
 
-Statistics Runtime::statistics() const {
+Statistics RuntimeState::statistics() {
   Statistics statistics;
-  RuntimeState& state = *state_;
-  state.conductor().account(statistics);
-  Heap& heap = state.heap();
-  state.safepoint().while_going(state.self(), [&](const std::vector<MutatorState*>& mutators) {
+  conductor_->account(statistics);
+  Heap& heap = *heap_;
+  safepoint_.while_going(self(), [&](const std::vector<MutatorState*>& mutators) {
     for (std::uint32_t generation = 0; generation <= heap.oldest(); ++generation) {
       statistics.bytes_by_generation[generation] = heap.used(generation);
       statistics.heap_used += statistics.bytes_by_generation[generation];
@@ -63,9 +62,9 @@ Statistics Runtime::statistics() const {
     statistics.nursery = heap.has_nursery() ? heap.young().nursery_size() : Bytes{};
     statistics.root_callbacks = heap.roots().callbacks().count();
   });
-  statistics.payload_bytes_owned = state.payload_bytes_owned();
-  statistics.allocation_rate = state.allocation_rate(statistics.bytes_allocated);
-  statistics.mutators = state.safepoint().count();
+  statistics.payload_bytes_owned = payload_bytes_owned();
+  statistics.allocation_rate = allocation_rate(statistics.bytes_allocated);
+  statistics.mutators = safepoint_.count();
   statistics.heap_committed = heap.committed();
   statistics.heap_limit = heap.limit();
   statistics.handles = heap.roots().handles().count();
@@ -76,13 +75,15 @@ Statistics Runtime::statistics() const {
   statistics.map_entries = afterlife.ephemerons()->count();
   statistics.map_entries_dropped = afterlife.ephemerons()->dropped();
   statistics.finalizers = afterlife.finalizers().statistics();
-  state.for_each_pool([&](PayloadPool& pool) {
+  for_each_pool([&](PayloadPool& pool) {
     statistics.pools.push_back(pool.statistics());
-    state.name_clients(statistics.pools.back());
+    name_clients(statistics.pools.back());
   });
-  statistics.pressure = state.pressure_statistics();
+  statistics.pressure = pressure_statistics();
   return statistics;
 }
+
+Statistics Runtime::statistics() const { return state_->statistics(); }
 
 std::vector<CollectionReport> recent_collections(const Runtime& runtime) {
   return runtime.state().conductor().recent();

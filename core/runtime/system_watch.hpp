@@ -5,14 +5,14 @@
 // nothing has none.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
-#include <thread>
+#include <utility>
 
 #include "core/backend/platform.hpp"
 #include "core/pressure/levels.hpp"
+#include "core/runtime/ticker.hpp"
 
 namespace tenure {
 
@@ -24,15 +24,14 @@ class SystemWatch {
   /// period_ms   between two looks; 0: no thread
   /// tell        on the thread that looked, with no lock held
   SystemWatch(std::uint64_t period_ms, Read read, Tell tell)
-      : period_ms_(period_ms), read_(std::move(read)), tell_(std::move(tell)) {}
+      : read_(std::move(read)), tell_(std::move(tell)), ticker_(period_ms, [this] { look(); }) {}
   SystemWatch(const SystemWatch&) = delete;
   SystemWatch& operator=(const SystemWatch&) = delete;
-  ~SystemWatch() { end(); }
 
   /// Starts the thread, if there is none and it did not end. It looks at once.
   ///
   /// threads  anyone
-  void start();
+  void start() { ticker_.start(); }
 
   /// Looks at the memory once.
   ///
@@ -46,20 +45,15 @@ class SystemWatch {
   /// Ends the thread, for good; what it tells just now is told first. Twice is as good as once.
   ///
   /// threads  anyone but those that are told
-  void end();
+  void end() { ticker_.end(); }
 
  private:
-  void serve();
-
-  const std::uint64_t period_ms_;
   const Read read_;
   const Tell tell_;
   std::mutex mutex_;
-  std::condition_variable over_;
-  std::thread thread_;  // guarded by mutex_, as what follows
-  bool is_over_ = false;
-  LevelTracker level_;
-  std::uint64_t looks_ = 0;
+  LevelTracker level_;       // guarded by mutex_
+  std::uint64_t looks_ = 0;  // likewise
+  Ticker ticker_;            // ends before what it looks at does
 };
 
 }  // namespace tenure

@@ -113,6 +113,10 @@ struct Config {
   /// incremental mode, which start no threads.
   std::uint32_t watch_system_ms = 1'000;
 
+  /// Milliseconds between two writings of the runtime's figures for `tenure top` and others that look on
+  /// from outside (`live.hpp`), by a thread of its own. 0: nothing is written, and there is none.
+  std::uint32_t publish_ms = 0;
+
   /// Requests for payloads that repeat, as in a training loop, are served from a layout.
   PayloadPlans plan_payloads = PayloadPlans::kOn;
 

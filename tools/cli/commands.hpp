@@ -14,5 +14,6 @@ using Command = std::function<int()>;
 [[nodiscard]] Command add_doctor(CLI::App& app);
 [[nodiscard]] Command add_report(CLI::App& app);
 [[nodiscard]] Command add_stress(CLI::App& app);
+[[nodiscard]] Command add_top(CLI::App& app);
 
 }  // namespace tenure::cli

@@ -35,6 +35,7 @@ int run(int count, const char* const* arguments) {
       add_report);
   add("stress", "random graph operations, weak references and finalizers against an oracle",
       add_stress);
+  add("top", "say what a running process's heap and pools are doing, time and again", add_top);
 
   const std::string_view first = count > 1 ? arguments[1] : "-";
   const bool is_verb = std::any_of(commands.begin(), commands.end(), [first](const auto& command) {
