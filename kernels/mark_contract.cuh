@@ -17,11 +17,12 @@
 
 #include <device_words.hpp>
 
+#include "kernels/mark_heap.cuh"
 #include "kernels/mark_level.cuh"
 
 namespace tenure::kernels {
 
-inline constexpr std::uint32_t kSlotsPerRegion = kGranulesPerRegion / kGranulesPerMark;
+inline constexpr std::uint32_t kSlotsPerRegion = kBitsPerRegion;
 inline constexpr std::uint32_t kSlotsPerBlock = kGranulesPerBlock / kGranulesPerMark;
 
 /// What a slot of the table has; else one more than the slot of what its object hangs on.
@@ -119,10 +120,11 @@ __device__ __forceinline__ std::uint32_t slots_in(const MarkView& view, ObjectIn
 template <class Edge>
 __device__ __forceinline__ void deal(const MarkView& view, Tile& tile, ObjectIndex object,
                                      std::uint32_t count, Edge edge) {
-  const std::uint32_t total = fill_tile(tile, object, left_for_tile(view, object, count));
+  const std::uint32_t total =
+      fill_tile(tile, {left_for_tile(view, object, count), static_cast<std::uint32_t>(object)});
   for (std::uint32_t reference = threadIdx.x; reference < total; reference += kBlockThreads) {
     const std::uint32_t owner = owner_of(tile, reference);
-    const ObjectIndex holder = tile.object[owner];
+    const auto holder = static_cast<ObjectIndex>(tile.from[owner]);
     const ObjectIndex child = reference_at(view.heap, holder, reference - tile.first[owner]);
     if (child != ObjectIndex::kNull) {
       edge(holder, child);
@@ -189,7 +191,7 @@ __device__ __forceinline__ void number_regions(const MarkView& view, Room& room,
   for (std::uint32_t k = 0; k < kWords; ++k) {
     count += static_cast<std::uint32_t>(__popc(with_references(view.codes[first + k])));
   }
-  const std::uint32_t regions = fill_tile(room.tile, ObjectIndex::kNull, count);
+  const std::uint32_t regions = fill_tile(room.tile, {count, 0});
   std::uint32_t rank = room.tile.first[threadIdx.x];
   for (std::uint32_t k = 0; k < kWords; ++k) {
     view.ranks[first + k] = rank;

@@ -15,24 +15,22 @@ struct Tally {
   std::uint32_t chased = 0;
 };
 
-__device__ __forceinline__ std::uint32_t code_of(const MarkView& view, ObjectIndex object) {
-  const std::uint32_t region = region_of(object);
-  return __ldg(&view.codes[region / kCodesPerWord]) >> (region % kCodesPerWord * 2) & 3;
-}
-
-__device__ __forceinline__ bool is_marked_now(const MarkView& view, ObjectIndex object) {
-  const std::uint32_t bit = mark_bit(object);
-  return (__ldcg(&view.heap.marks[bit / 32]) >> (bit % 32) & 1) != 0;
+template <class View>
+__device__ __forceinline__ bool is_marked_now(const View& view, ObjectIndex object) {
+  const std::uint32_t bit = bit_of(view, object);
+  return (__ldcg(&marks_of(view)[bit / 32]) >> (bit % 32) & 1) != 0;
 }
 
 // Sets the bit. True for exactly one of the lanes that reach the object.
-__device__ __forceinline__ bool flip(const MarkView& view, ObjectIndex object) {
-  const std::uint32_t bit = 1u << (mark_bit(object) % 32);
-  return (atomicOr(&view.heap.marks[mark_bit(object) / 32], bit) & bit) == 0;
+template <class View>
+__device__ __forceinline__ bool flip(const View& view, ObjectIndex object) {
+  const std::uint32_t bit = 1u << (bit_of(view, object) % 32);
+  return (atomicOr(&marks_of(view)[bit_of(view, object) / 32], bit) & bit) == 0;
 }
 
 // The same. Why a load first: most objects reached are marked already, and a stale 0 does no harm.
-__device__ __forceinline__ bool claim(const MarkView& view, ObjectIndex object) {
+template <class View>
+__device__ __forceinline__ bool claim(const View& view, ObjectIndex object) {
   return !is_marked_now(view, object) && flip(view, object);
 }
 
@@ -42,17 +40,18 @@ inline constexpr std::uint32_t kChaseWidth = 4;
 // Follows a chain for as long as an object has few references and exactly one of their targets is
 // unmarked, so single and double links alike. True when `object`, moved along, has to be queued:
 // then its references are yet to be counted.
-__device__ __forceinline__ bool chase(const MarkView& view, ObjectIndex& object,
-                                      std::uint32_t bound, Tally& tally) {
+template <class View>
+__device__ __forceinline__ bool chase(const View& view, ObjectIndex& object, std::uint32_t bound,
+                                      Tally& tally) {
   for (std::uint32_t step = 0; step < bound; ++step) {
-    const std::uint32_t count = reference_count(view.heap, object);
-    if (count > kChaseWidth) {
+    const Opened opened = open(view, object);
+    if (opened.count > kChaseWidth) {
       return true;
     }
     std::uint32_t references = 0;
     ObjectIndex next = ObjectIndex::kNull;
-    for (std::uint32_t k = 0; k < count; ++k) {
-      const ObjectIndex child = reference_at(view.heap, object, k);
+    for (std::uint32_t k = 0; k < opened.count; ++k) {
+      const ObjectIndex child = target_at(view, opened.from, k);
       if (child == ObjectIndex::kNull) {
         continue;
       }
@@ -82,8 +81,9 @@ __device__ __forceinline__ bool chase(const MarkView& view, ObjectIndex& object,
 }
 
 // Marks the object. True when it, or another at the end of a chain, has to be queued.
-__device__ __forceinline__ bool visit(const MarkView& view, ObjectIndex& object,
-                                      std::uint32_t bound, Tally& tally) {
+template <class View>
+__device__ __forceinline__ bool visit(const View& view, ObjectIndex& object, std::uint32_t bound,
+                                      Tally& tally) {
   const std::uint32_t code = code_of(view, object);
   if ((code & kCovered) == 0 || !claim(view, object)) {
     return false;
@@ -93,7 +93,8 @@ __device__ __forceinline__ bool visit(const MarkView& view, ObjectIndex& object,
 }
 
 // All lanes of a warp call it, once.
-__device__ __forceinline__ void report(const MarkView& view, const Tally& tally) {
+template <class View>
+__device__ __forceinline__ void report(const View& view, const Tally& tally) {
   const std::uint32_t objects = device::warp_sum(tally.objects);
   const std::uint32_t references = device::warp_sum(tally.references);
   const std::uint32_t chased = device::warp_sum(tally.chased);

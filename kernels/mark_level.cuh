@@ -19,7 +19,7 @@ static_assert(kHugeObject > kBigObject);
 /// One object for each thread, and the running number of their references.
 struct Tile {
   std::uint32_t first[kBlockThreads];  // references of the objects before it
-  ObjectIndex object[kBlockThreads];
+  std::uint32_t from[kBlockThreads];   // Opened::from
   std::uint32_t warp_sums[kBlockWarps];
   std::uint32_t taken;  // whether thread 0 took a region
 };
@@ -30,17 +30,20 @@ struct Room {
   Tile tile;
 };
 
-__device__ __forceinline__ std::uint32_t clamped(const MarkView& view, std::uint32_t size) {
+template <class View>
+__device__ __forceinline__ std::uint32_t clamped(const View& view, std::uint32_t size) {
   return size < view.queue_entries ? size : view.queue_entries;
 }
 
-__device__ __forceinline__ std::uint32_t chase_bound(const MarkView& view, std::uint32_t size) {
+template <class View>
+__device__ __forceinline__ std::uint32_t chase_bound(const View& view, std::uint32_t size) {
   return size <= kNarrow ? view.tuning.chase_narrow : view.tuning.chase_wide;
 }
 
 // Keeps the object for `read_big`, later in this level. False where the list is full: its tile reads
 // it then, which is slower and makes progress.
-__device__ __forceinline__ bool set_aside(const MarkView& view, ObjectIndex object,
+template <class View>
+__device__ __forceinline__ bool set_aside(const View& view, ObjectIndex object,
                                           std::uint32_t count) {
   Control& control = *view.control;
   if (atomicAdd(&control.big, 1u) >= view.big_entries) {
@@ -54,7 +57,8 @@ __device__ __forceinline__ bool set_aside(const MarkView& view, ObjectIndex obje
 }
 
 // What a tile has to read of an object.
-__device__ __forceinline__ std::uint32_t left_for_tile(const MarkView& view, ObjectIndex object,
+template <class View>
+__device__ __forceinline__ std::uint32_t left_for_tile(const View& view, ObjectIndex object,
                                                        std::uint32_t count) {
   return count > kBigObject && set_aside(view, object, count) ? 0 : count;
 }
@@ -68,12 +72,11 @@ __device__ __forceinline__ std::uint32_t inclusive_scan(std::uint32_t value) {
   return value;
 }
 
-// Lays one object a thread into the tile, of `count` references. Gives the number of all of them.
-__device__ __forceinline__ std::uint32_t fill_tile(Tile& tile, ObjectIndex object,
-                                                   std::uint32_t count) {
+// Lays one object a thread into the tile. Gives the number of the references of all of them.
+__device__ __forceinline__ std::uint32_t fill_tile(Tile& tile, Opened opened) {
   const std::uint32_t lane = threadIdx.x % 32;
   const std::uint32_t warp = threadIdx.x / 32;
-  std::uint32_t scan = inclusive_scan(count);
+  std::uint32_t scan = inclusive_scan(opened.count);
   if (lane == 31) {
     tile.warp_sums[warp] = scan;
   }
@@ -84,8 +87,8 @@ __device__ __forceinline__ std::uint32_t fill_tile(Tile& tile, ObjectIndex objec
     before += k < warp ? tile.warp_sums[k] : 0;
     total += tile.warp_sums[k];
   }
-  tile.first[threadIdx.x] = before + scan - count;
-  tile.object[threadIdx.x] = object;
+  tile.first[threadIdx.x] = before + scan - opened.count;
+  tile.from[threadIdx.x] = opened.from;
   __syncthreads();  // the tile is there
   return total;
 }
@@ -101,17 +104,18 @@ __device__ __forceinline__ std::uint32_t owner_of(const Tile& tile, std::uint32_
 
 // Reads one object a thread; null for none. References are dealt to threads one by one, so that work
 // is balanced by them and not by objects. All threads of the block call it, and `flush` after it.
-__device__ __forceinline__ void read_tile(const MarkView& view, Room& room, ObjectIndex object,
+template <class View>
+__device__ __forceinline__ void read_tile(const View& view, Room& room, ObjectIndex object,
                                           std::uint32_t out, std::uint32_t bound, Tally& tally) {
-  std::uint32_t count = object != ObjectIndex::kNull ? reference_count(view.heap, object) : 0;
-  count = left_for_tile(view, object, count);
-  const std::uint32_t total = fill_tile(room.tile, object, count);
+  Opened opened = object != ObjectIndex::kNull ? open(view, object) : Opened{};
+  opened.count = left_for_tile(view, object, opened.count);
+  const std::uint32_t total = fill_tile(room.tile, opened);
   for (std::uint32_t base = 0; base < total; base += kBlockThreads) {
     const std::uint32_t reference = base + threadIdx.x;
     ObjectIndex child = ObjectIndex::kNull;
     if (reference < total) {
       const std::uint32_t owner = owner_of(room.tile, reference);
-      child = reference_at(view.heap, room.tile.object[owner], reference - room.tile.first[owner]);
+      child = target_at(view, room.tile.from[owner], reference - room.tile.first[owner]);
     }
     const bool is_reference = child != ObjectIndex::kNull;
     tally.references += is_reference ? 1 : 0;
@@ -121,7 +125,8 @@ __device__ __forceinline__ void read_tile(const MarkView& view, Room& room, Obje
 }
 
 // The frontier's `size` objects, shared out to the grid by tiles.
-__device__ __forceinline__ void read_frontier(const MarkView& view, Room& room, std::uint32_t which,
+template <class View>
+__device__ __forceinline__ void read_frontier(const View& view, Room& room, std::uint32_t which,
                                               std::uint32_t size, Tally& tally) {
   const std::uint32_t bound = chase_bound(view, size);
   for (std::uint32_t first = blockIdx.x * kBlockThreads; first < size;
@@ -135,13 +140,14 @@ __device__ __forceinline__ void read_frontier(const MarkView& view, Room& room, 
 }
 
 // References `first`, `first + stride`, ... of an object, one a thread.
-__device__ __forceinline__ void read_array(const MarkView& view, Room& room, ObjectIndex object,
+template <class View>
+__device__ __forceinline__ void read_array(const View& view, Room& room, ObjectIndex object,
                                            std::uint32_t base, std::uint32_t stride,
                                            std::uint32_t out, Tally& tally) {
-  const std::uint32_t count = reference_count(view.heap, object);
-  for (; base < count; base += stride) {
+  const Opened opened = open(view, object);
+  for (; base < opened.count; base += stride) {
     const std::uint32_t k = base + threadIdx.x;
-    ObjectIndex child = k < count ? reference_at(view.heap, object, k) : ObjectIndex::kNull;
+    ObjectIndex child = k < opened.count ? target_at(view, opened.from, k) : ObjectIndex::kNull;
     const bool is_reference = child != ObjectIndex::kNull;
     tally.references += is_reference ? 1 : 0;
     const bool wanted = is_reference && visit(view, child, view.tuning.chase_wide, tally);
@@ -150,7 +156,8 @@ __device__ __forceinline__ void read_array(const MarkView& view, Room& room, Obj
 }
 
 // The objects that the level has set aside. The whole grid calls it.
-__device__ __forceinline__ void read_big(const MarkView& view, Room& room, std::uint32_t out,
+template <class View>
+__device__ __forceinline__ void read_big(const View& view, Room& room, std::uint32_t out,
                                          Tally& tally) {
   const std::uint32_t wide = __ldcg(&view.control->wide);
   const std::uint32_t huge = __ldcg(&view.control->huge);
@@ -174,8 +181,8 @@ __device__ __forceinline__ void forget_big(Control& control) {
 }
 
 // Thread 0 takes the region's overflow bit, where it is set. Objects deferred from now on set it again.
-__device__ __forceinline__ void take_region(const MarkView& view, Tile& tile,
-                                            std::uint32_t region) {
+template <class View>
+__device__ __forceinline__ void take_region(const View& view, Tile& tile, std::uint32_t region) {
   const std::uint32_t bit = 1u << (region % 32);
   const bool is_set = (__ldcg(&view.overflow[region / 32]) & bit) != 0;
   if (is_set) {
@@ -191,9 +198,10 @@ __device__ __forceinline__ void take_region(const MarkView& view, Tile& tile,
 
 // Every marked object of the regions whose overflow bit is set. The mark bits name them; those read
 // before are read again, and nothing is claimed twice.
-__device__ __forceinline__ void read_overflow(const MarkView& view, Room& room, std::uint32_t out,
+template <class View>
+__device__ __forceinline__ void read_overflow(const View& view, Room& room, std::uint32_t out,
                                               Tally& tally) {
-  constexpr std::uint32_t kWordsPerRegion = kGranulesPerRegion / kGranulesPerMark / 32;
+  constexpr std::uint32_t kWordsPerRegion = kBitsPerRegion / 32;
   for (std::uint32_t region = blockIdx.x; region < view.regions; region += gridDim.x) {
     if (threadIdx.x == 0) {
       take_region(view, room.tile, region);
@@ -203,12 +211,12 @@ __device__ __forceinline__ void read_overflow(const MarkView& view, Room& room, 
     __syncthreads();  // all have read its answer
     for (std::uint32_t k = threadIdx.x; is_taken && k < kWordsPerRegion; k += kBlockThreads) {
       const std::uint32_t word = region * kWordsPerRegion + k;
-      std::uint32_t bits = __ldcg(&view.heap.marks[word]);
+      std::uint32_t bits = __ldcg(&marks_of(view)[word]);
       while (__syncthreads_or(bits != 0 ? 1 : 0) != 0) {
         ObjectIndex object = ObjectIndex::kNull;
         if (bits != 0) {
           const auto bit = static_cast<std::uint32_t>(__ffs(static_cast<int>(bits)) - 1);
-          object = object_of_mark(view.heap, word * 32 + bit);
+          object = object_of_bit(view, word * 32 + bit);
           bits &= bits - 1;
         }
         read_tile(view, room, object, out, view.tuning.chase_wide, tally);
@@ -219,7 +227,8 @@ __device__ __forceinline__ void read_overflow(const MarkView& view, Room& room, 
 }
 
 // Ends a level, when all its pushes are done and nobody reads its counters: one thread of the grid.
-__device__ __forceinline__ Step finish_level(const MarkView& view, std::uint32_t which) {
+template <class View>
+__device__ __forceinline__ Step finish_level(const View& view, std::uint32_t which) {
   Control& control = *view.control;
   Step next;
   next.size = clamped(view, __ldcg(&control.size[which ^ 1]));

@@ -22,7 +22,8 @@ struct Stage {
 };
 
 // Why a choice and no array: one that is indexed at run time would put the view on the stack.
-__device__ __forceinline__ std::uint32_t* queue_of(const MarkView& view, std::uint32_t which) {
+template <class View>
+__device__ __forceinline__ std::uint32_t* queue_of(const View& view, std::uint32_t which) {
   return which != 0 ? view.queue_1 : view.queue_0;
 }
 
@@ -32,19 +33,21 @@ __device__ __forceinline__ ObjectIndex entry_at(const std::uint32_t* place) {
 }
 
 /// The object stays marked, and its region is read again when the queues have run dry.
-__device__ __forceinline__ void defer(const MarkView& view, ObjectIndex object) {
+template <class View>
+__device__ __forceinline__ void defer(const View& view, ObjectIndex object) {
   // Why a fence: whoever takes the overflow bit after this has to see the object's mark bit. Its twin
   // stands in `take_region`.
   __threadfence();
-  const std::uint32_t region = region_of(object);
+  const std::uint32_t region = region_of(view, object);
   const std::uint32_t bit = 1u << (region % 32);
   if ((atomicOr(&view.overflow[region / 32], bit) & bit) == 0) {
     atomicAdd(&view.control->pending, 1u);
   }
 }
 
-__device__ __forceinline__ void enqueue(const MarkView& view, std::uint32_t which,
-                                        std::uint32_t place, ObjectIndex object) {
+template <class View>
+__device__ __forceinline__ void enqueue(const View& view, std::uint32_t which, std::uint32_t place,
+                                        ObjectIndex object) {
   if (place < view.queue_entries) {
     queue_of(view, which)[place] = static_cast<std::uint32_t>(object);
   } else {
@@ -54,7 +57,8 @@ __device__ __forceinline__ void enqueue(const MarkView& view, std::uint32_t whic
 
 // All lanes of a warp call it. One atomic a warp on shared memory; what the stage has no room for
 // goes to the queue directly.
-__device__ __forceinline__ void push(const MarkView& view, Stage& stage, bool wanted,
+template <class View>
+__device__ __forceinline__ void push(const View& view, Stage& stage, bool wanted,
                                      ObjectIndex object, std::uint32_t which) {
   const std::uint32_t lanes = __ballot_sync(~0u, wanted);
   if (lanes == 0) {
@@ -99,7 +103,8 @@ __device__ __forceinline__ void open_stage(Stage& stage) {
 }
 
 // All threads of the block call it. The stage is empty afterwards.
-__device__ __forceinline__ void flush(const MarkView& view, Stage& stage, std::uint32_t which) {
+template <class View>
+__device__ __forceinline__ void flush(const View& view, Stage& stage, std::uint32_t which) {
   __syncthreads();  // all have pushed
   const std::uint32_t count = stage.size < Stage::kEntries ? stage.size : Stage::kEntries;
   if (threadIdx.x == 0 && count != 0) {

@@ -1,5 +1,14 @@
 // A marking as its kernels see it: the job, and the workspace cut into its parts.
 //
+// What goes over levels is written once, for any view of a graph: one with the members that MarkView has
+// beside its heap and its table, and for which are defined, as mark_heap.cuh does for the heap,
+//
+//   open(view, object) -> Opened         the object's references
+//   target_at(view, from, k)             the k-th, from where `open` said; null for none
+//   code_of(view, target)                RegionCode
+//   marks_of(view), bit_of(view, object), object_of_bit(view, bit)
+//   region_of(view, object)              whose overflow bit stands for it, and kBitsPerRegion bits
+//
 // Invariant: plain data, passed by value; made by the launch functions from pointers they do not
 // follow.
 #pragma once
@@ -37,7 +46,18 @@ struct Control {
 };
 static_assert(sizeof(Control) <= MarkWorkspace::kControlBytes);
 
+/// An object's references, ready to be read.
+struct Opened {
+  std::uint32_t count = 0;
+  std::uint32_t from = 0;  // where they lie, as the view means it
+};
+
+/// Mark bits of what one overflow bit stands for.
+inline constexpr std::uint32_t kBitsPerRegion = kGranulesPerRegion / kGranulesPerMark;
+
 struct MarkView {
+  static constexpr bool kContracts = true;  // `contract` is there for it
+
   HeapView heap;
   std::uint32_t regions;
   std::uint32_t types;
