@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--architectures", default="75,80,90,100")
     options = parser.parse_args()
     architectures = [int(a) for a in options.architectures.split(",")]
-    sources = sorted((ROOT / "kernels").glob("*.cu"))
+    sources = sorted([*(ROOT / "kernels").glob("*.cu"), ROOT / "bench" / "gpu" / "snapshot.cu"])
 
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(compile_one, options.nvcc, source.relative_to(ROOT), architecture, folder)

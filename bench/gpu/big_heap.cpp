@@ -1,7 +1,5 @@
 #include "bench/gpu/big_heap.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <stdexcept>
@@ -57,17 +55,6 @@ std::uint32_t below(std::uint64_t drawn, std::uint32_t limit) {
 }
 
 }  // namespace
-
-ZeroPages::ZeroPages(std::size_t bytes) : bytes_(bytes) {
-  data_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (data_ == MAP_FAILED) {
-    throw std::runtime_error("no addresses for " + std::to_string(bytes) + " bytes of heap");
-  }
-  ::madvise(data_, bytes, MADV_HUGEPAGE);  // as the cage asks for
-}
-
-ZeroPages::~ZeroPages() { ::munmap(data_, bytes_); }
 
 std::string in_words(const BigHeapOptions& options) {
   const std::string order =

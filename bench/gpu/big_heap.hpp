@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/gpu/zero_pages.hpp"
 #include "core/model/marker.hpp"
 
 namespace tenure::bench {
@@ -29,23 +30,6 @@ struct BigHeapOptions {
 };
 
 [[nodiscard]] std::string in_words(const BigHeapOptions& options);
-
-/// Pages of zeros that are not there until they are touched.
-class ZeroPages {
- public:
-  explicit ZeroPages(std::size_t bytes);
-  ZeroPages(const ZeroPages&) = delete;
-  ZeroPages& operator=(const ZeroPages&) = delete;
-  ~ZeroPages();
-  [[nodiscard]] std::uint32_t* words() { return static_cast<std::uint32_t*>(data_); }
-  [[nodiscard]] const std::uint32_t* words() const {
-    return static_cast<const std::uint32_t*>(data_);
-  }
-
- private:
-  void* data_;
-  std::size_t bytes_;
-};
 
 class BigHeap {
  public:

@@ -57,7 +57,9 @@ class DeviceArray {
 /// Page-locked host memory.
 class LockedBytes {
  public:
-  explicit LockedBytes(std::size_t size) { must(cudaMallocHost(&data_, size), "cudaMallocHost"); }
+  explicit LockedBytes(std::size_t size) {
+    must(cudaHostAlloc(&data_, size, cudaHostAllocDefault), "cudaHostAlloc");
+  }
   LockedBytes(const LockedBytes&) = delete;
   LockedBytes& operator=(const LockedBytes&) = delete;
   ~LockedBytes() { static_cast<void>(cudaFreeHost(data_)); }

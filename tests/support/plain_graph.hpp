@@ -41,6 +41,7 @@ class PlainGraph {
       rows_[1].link = array_regions_;
       for (std::uint32_t k = 1; k < array_regions_; ++k) {
         rows_[1 + k].kind = RegionKind::kLargeTail;
+        rows_[1 + k].link = k;
       }
       set_header(array(), 3, 1 + (slots + 1) / 2);
     }

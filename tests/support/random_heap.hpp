@@ -99,6 +99,11 @@ class RandomHeap {
   [[nodiscard]] const std::vector<std::uint32_t>& marks() const { return marks_; }
   void clear_marks() { std::fill(marks_.begin(), marks_.end(), 0u); }
   [[nodiscard]] std::size_t size() const { return objects_.size(); }
+  [[nodiscard]] ObjectIndex object(std::size_t place) const { return objects_[place]; }
+  /// Places of what it refers to, in slot order.
+  [[nodiscard]] const std::vector<std::size_t>& children(std::size_t place) const {
+    return edges_[place];
+  }
 
  private:
   static constexpr HeapId kOwn{1};

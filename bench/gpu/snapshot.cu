@@ -1,0 +1,1 @@
+#include "bench/gpu/snapshot_launch.cuh"
