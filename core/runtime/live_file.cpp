@@ -74,7 +74,9 @@ Result<LiveFigures> LiveFile::read(Platform& platform, ScratchFile file) {
     if (header.format != kFormat) {
       return Error{ErrorCode::kFile, "the figures are of another version of the library"};
     }
-    LiveFigures figures{.every_ms = header.every_ms, .written_ns = header.written_ns};
+    LiveFigures figures;
+    figures.every_ms = header.every_ms;
+    figures.written_ns = header.written_ns;
     if (header.sequence % 2 != 0) {
       continue;
     }
