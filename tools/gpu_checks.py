@@ -34,9 +34,10 @@ NO_DEVICE = 77
 # Tools of compute-sanitizer and their options: the tests have calls refused on purpose, which is theirs
 # to look at.
 SANITIZERS = {"memcheck": ["--report-api-errors", "no"], "racecheck": []}
-# Two hundred graphs, three launches a level; whole collections: minutes under racecheck, for kernels
+# Hundreds of graphs, three launches a level; whole collections: minutes under racecheck, for kernels
 # that the other tests have it look at.
 TOO_LONG_FOR_RACECHECK = {"device.mark": "MarkTest.MarksTheSameLevelByLevel",
+                          "device.snapshot_kernels": "SnapshotKernelTest.MarksTheSame*",
                           "cuda.device_marker": "DeviceMarkerTest.CollectsAsTheHostDoes"}
 
 # Sections of the device benchmark and the seconds that each may take.

@@ -76,11 +76,11 @@ void measure_snapshot(CheckedHeap& heap, Team& team, const MirrorFigures& mirror
   }
   job.written = cards;
   const auto figures = [&] { return marker.figures(); };
-  const auto [again, again_done] = heap.best_of_three(marker, job, figures);
+  const auto [again, again_done] = heap.best_of_some(marker, job, figures);
   say(heap, "snapshot, walked again for 1 % of the cards, shipped", again, again_done, marker,
       alone, written.size());
   job.written = std::span<const std::uint32_t>{};
-  const auto [resident, resident_done] = heap.best_of_three(marker, job, figures);
+  const auto [resident, resident_done] = heap.best_of_some(marker, job, figures);
   say(heap, "snapshot, resident", resident, resident_done, marker, {}, 0);
 
   decide(heap, "first marking", mirror.first, ms(first.seconds));
