@@ -97,6 +97,7 @@ class StressGraph {
   std::string add_root(Place& at);
   std::string waste(Place& at);
   std::string collect_some(Place& at);
+  std::string watch(Place& at);
   void store(Place& from, const Place& to);
   void post();
 

@@ -3,6 +3,10 @@
 
 #include <cstring>
 
+#include "tenure/events.hpp"
+#include "tenure/optimizer.hpp"
+#include "tenure/profile.hpp"
+#include "tenure/snapshot.hpp"
 #include "tools/cli/stress_graph.hpp"
 
 namespace tenure::cli {
@@ -12,7 +16,8 @@ constexpr std::uint64_t kCompactEvery = 50;   // collections asked for, of which
 constexpr std::uint64_t kLongFan = 40'000;    // references: in runs of blocks or regions
 constexpr std::uint64_t kMostWaste = 80'000;  // references
 constexpr std::uint64_t kReplaceMapEvery = 200;
-constexpr std::uint64_t kLongestLetter = 5;  // vertices
+constexpr std::uint64_t kLongestLetter = 5;   // vertices
+constexpr std::uint64_t kSnapshotEvery = 50;  // times that watching changes
 }  // namespace
 
 const StressGraph::Share StressGraph::kShares[] = {
@@ -23,8 +28,8 @@ const StressGraph::Share StressGraph::kShares[] = {
     {12, &StressGraph::take_weak},     {13, &StressGraph::follow_weak},
     {20, &StressGraph::change_map},    {20, &StressGraph::change_finalizer},
     {5, &StressGraph::hear_some},      {20, &StressGraph::drop_root},
-    {5, &StressGraph::add_root},       {5, &StressGraph::waste},
-    {5, &StressGraph::collect_some},
+    {5, &StressGraph::add_root},       {4, &StressGraph::waste},
+    {5, &StressGraph::collect_some},   {1, &StressGraph::watch},
 };
 
 std::string StressGraph::operate() {
@@ -250,6 +255,29 @@ std::string StressGraph::collect_some(Place&) {
   const auto last = static_cast<std::uint32_t>(draw(8) == 0 ? draw(config.generations) : 0);
   const Result<CollectionReport> report = runtime_.collect_up_to(last);
   return report ? std::string{} : report.failure().message;
+}
+
+// Watches more or less closely from now on, has what it saw read, or has the optimizer work or rest:
+// whatever they do, the graph is the same.
+std::string StressGraph::watch(Place&) {
+  const std::uint64_t choice = draw(10);
+  if (draw(kSnapshotEvery) == 0) {
+    const Result<HeapSnapshot> snapshot = take_snapshot(runtime_);
+    return snapshot ? std::string{} : snapshot.failure().message;
+  }
+  if (choice == 0) {
+    const Result<Profile> profile = take_profile(runtime_);
+    return profile ? std::string{} : profile.failure().message;
+  }
+  if (choice == 1) {
+    const Result<EventBatch> events = take_events(runtime_);
+    return events ? std::string{} : events.failure().message;
+  }
+  const bool may_optimize = runtime_.config().mode != Mode::kManual;
+  const Result<void> done = choice < 7 || !may_optimize
+                                ? set_profile_level(runtime_, static_cast<ProfileLevel>(draw(4)))
+                                : set_auto_optimize(runtime_, choice < 9);
+  return done ? std::string{} : done.failure().message;
 }
 
 }  // namespace tenure::cli
