@@ -81,7 +81,7 @@ TEST(Publishing, DisturbsNobody) {
   for (std::thread& thread : threads) {
     thread.join();
   }
-  EXPECT_TRUE(verify(runtime));
+  EXPECT_TRUE(verify_heap(runtime));
 }
 
 }  // namespace

@@ -260,24 +260,27 @@ std::string StressGraph::collect_some(Place&) {
 // Watches more or less closely from now on, has what it saw read, or has the optimizer work or rest:
 // whatever they do, the graph is the same.
 std::string StressGraph::watch(Place&) {
-  const std::uint64_t choice = draw(10);
+  const auto fault_of = [](const auto& result) {
+    // Nothing is watched just now, or the mode is manual and nothing is optimized.
+    const bool is_fault = !result.ok() && result.failure().code != ErrorCode::kBadArgument &&
+                          result.failure().code != ErrorCode::kUnsupported;
+    return is_fault ? result.failure().message : std::string{};
+  };
   if (draw(kSnapshotEvery) == 0) {
-    const Result<HeapSnapshot> snapshot = take_snapshot(runtime_);
-    return snapshot ? std::string{} : snapshot.failure().message;
+    return fault_of(take_snapshot(runtime_));
   }
-  if (choice == 0) {
-    const Result<Profile> profile = take_profile(runtime_);
-    return profile ? std::string{} : profile.failure().message;
+  switch (draw(8)) {
+    case 0:
+      return fault_of(take_profile(runtime_));
+    case 1:
+      return fault_of(take_events(runtime_));
+    case 2:
+      return fault_of(set_auto_optimize(runtime_, true));
+    case 3:
+      return fault_of(set_auto_optimize(runtime_, false));
+    default:
+      return fault_of(set_profile_level(runtime_, static_cast<ProfileLevel>(draw(4))));
   }
-  if (choice == 1) {
-    const Result<EventBatch> events = take_events(runtime_);
-    return events ? std::string{} : events.failure().message;
-  }
-  const bool may_optimize = runtime_.config().mode != Mode::kManual;
-  const Result<void> done = choice < 7 || !may_optimize
-                                ? set_profile_level(runtime_, static_cast<ProfileLevel>(draw(4)))
-                                : set_auto_optimize(runtime_, choice < 9);
-  return done ? std::string{} : done.failure().message;
 }
 
 }  // namespace tenure::cli
