@@ -54,6 +54,8 @@ Result<Config> config_of(const GcConfiguration& from) {
   config.compaction = from.enable_compaction;
   config.compact_at = from.compaction_threshold;
   config.incremental = from.enable_incremental;
+  config.write_barriers = from.enable_write_barriers;
+  config.payload_strategy = from.allocation_strategy;
   config.verify = from.debug_mode;
   config.check = from.debug_mode ? Check::kPayload : Check::kOff;
   config.device = from.device;
@@ -66,6 +68,10 @@ Result<Config> config_of(const GcConfiguration& from) {
   }
   if (!from.enable_incremental && from.mode == GcMode::kIncremental) {
     return bad("enable_incremental is off, and mode is incremental");
+  }
+  if (!from.enable_write_barriers &&
+      (from.mode == GcMode::kIncremental || from.mode == GcMode::kConcurrent)) {
+    return bad("enable_write_barriers is off, and mode is " + std::string(to_string(from.mode)));
   }
   if (from.enable_profiling) {
     config.profile = std::max(from.profiling_level, ProfilingLevel::kBasic);
@@ -212,7 +218,8 @@ Result<GcHeader> GarbageCollector::header(const Handle<GcObject>& object) const 
                     .references = of.reference_count(),
                     .generation = facts.generation,
                     .age = facts.age,
-                    .flags = flag(facts.is_remembered, GcFlags::kRemembered) |
+                    .flags = flag(facts.is_marked, GcFlags::kMarked) |
+                             flag(facts.is_remembered, GcFlags::kRemembered) |
                              flag(facts.is_pinned, GcFlags::kPinned) |
                              flag(facts.has_finalizer, GcFlags::kFinalizer) |
                              flag(facts.is_weakly_held, GcFlags::kWeakRefs) |
@@ -331,6 +338,20 @@ ShutdownReport GarbageCollector::shutdown() {
   state_->mutator.reset();
   report.handles_outstanding = state_->runtime.close().handles_outstanding;
   return report;
+}
+
+Result<ReferenceTracer> GarbageCollector::open_tracer() const {
+  if (!state_->is_open()) {
+    return closed();
+  }
+  return ReferenceTracer(*state_);
+}
+
+Result<ObjectRelocator> GarbageCollector::open_relocator() const {
+  if (!state_->is_open()) {
+    return closed();
+  }
+  return ObjectRelocator(*state_);
 }
 
 }  // namespace tenure

@@ -194,18 +194,37 @@ bool GenerationalGc::remove_root_callback(RootCallbackId id) {
 }
 
 Result<std::uint32_t> GenerationalGc::get_age(const Handle<GcObject>& object) const {
+  return AgeTracker(*state_).get_age(object);
+}
+Result<bool> GenerationalGc::should_promote(const Handle<GcObject>& object) const {
+  return AgeTracker(*state_).should_promote(object);
+}
+
+Result<std::uint32_t> AgeTracker::get_age(const Handle<GcObject>& object) const {
   return state_->with(object, [](Mutator& mutator, ObjectIndex index) -> Result<std::uint32_t> {
     return facts_of(mutator, index).age;
   });
 }
 
-Result<bool> GenerationalGc::should_promote(const Handle<GcObject>& object) const {
+Result<bool> AgeTracker::should_promote(const Handle<GcObject>& object) const {
   const Statistics statistics = state_->is_open() ? state_->runtime.statistics() : Statistics{};
   return state_->with(object, [&](Mutator& mutator, ObjectIndex index) -> Result<bool> {
     const ObjectFacts facts = facts_of(mutator, index);
     const std::uint32_t threshold = statistics.promotion_age[facts.generation];
     return threshold != 0 && facts.age + 1 >= threshold;
   });
+}
+
+Result<std::array<std::uint64_t, kAgeLimit + 1>> AgeTracker::get_age_distribution(
+    std::uint32_t generation) const {
+  if (!state_->is_open()) {
+    return FacadeState::closed();
+  }
+  if (generation >= state_->configuration.num_generations) {
+    return no_such(generation);
+  }
+  const Census census = take_census(state_->runtime);
+  return generations_of(*state_, state_->runtime.statistics(), census)[generation].age_distribution;
 }
 
 }  // namespace tenure

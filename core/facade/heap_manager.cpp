@@ -37,13 +37,14 @@ std::vector<MemoryPoolStatistics> heap_pools(const std::vector<HeapRegionUse>& r
 }
 
 MemoryPoolStatistics payload_pool(const PoolStatistics& from) {
-  return {.name = std::string(to_string(from.kind)) + " payloads",
+  return {.name = from.name.empty() ? std::string(to_string(from.kind)) + " payloads" : from.name,
           .region_type = HeapRegionType::kLargeObject,
           .total_size = from.reserved,
           .total_used = std::min(from.live, from.reserved),
           .regions_count = from.live_blocks + from.free_blocks,
           .allocations = from.leases,
           .deallocations = from.returns,
+          .free_blocks = from.free_blocks,
           .fragmentation = from.fragmentation()};
 }
 
@@ -101,6 +102,8 @@ Result<CollectionReport> HeapManager::compact_heap(HeapRegionType type) {
       return state_->runtime.collect_up_to(oldest - 1);
     case HeapRegionType::kLargeObject:
       break;
+    case HeapRegionType::kPermanent:
+      return Error{ErrorCode::kUnsupported, "permanent objects stay where they are for good"};
   }
   return Error{ErrorCode::kUnsupported, "large objects do not move: each has its own memory"};
 }
@@ -154,6 +157,9 @@ Result<HeapStatistics> HeapManager::get_heap_statistics() const {
   made.memory_pressure = get_memory_pressure();
   made.pools = heap_pools(regions, statistics.fragmentation);
   for (const PoolStatistics& pool : statistics.pools) {
+    made.pools.push_back(payload_pool(pool));
+  }
+  for (const PoolStatistics& pool : statistics.named_pools) {
     made.pools.push_back(payload_pool(pool));
   }
   for (MemoryPoolStatistics& pool : made.pools) {

@@ -116,7 +116,7 @@ Result<Handle<GcObject>> GcObjectMaker::make_of(Mutator& mutator, TypeId row, Ob
     payload = *made;
   }
   const std::uint64_t own = has_payload ? 0 : size;
-  const Result<ObjectIndex> object = (options.permanent ? allocate_old : allocate_object)(
+  const Result<ObjectIndex> object = (options.permanent ? allocate_permanent : allocate_object)(
       mutator, row, Bytes{detail::dynamic_bytes(options.references, own)});
   if (!object) {
     return object.failure();

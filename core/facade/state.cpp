@@ -6,17 +6,6 @@
 
 namespace tenure {
 
-namespace {
-
-// What the nursery has no room for, or is too large for it, is born old.
-bool is_born_old(Mutator& mutator, ObjectIndex object) {
-  const detail::BarrierState& barrier = mutator.core().barrier;
-  return reinterpret_cast<std::uintptr_t>(detail::address_of(object)) - barrier.nursery >=
-         barrier.nursery_bytes;
-}
-
-}  // namespace
-
 Result<void> FacadeState::require(const Handle<GcObject>& object) {
   if (!object) {
     return Error{ErrorCode::kBadArgument, "a handle was given that keeps no object"};
@@ -35,7 +24,7 @@ Result<void> FacadeState::require(const Handle<GcObject>& object) {
 
 void FacadeState::note(Mutator& by, const Result<Handle<GcObject>>& made) {
   if (made) {
-    counts.note((*made)->type(), (*made)->size(), is_born_old(by, made->index()));
+    counts.note((*made)->type(), (*made)->size(), is_in_oldest(by, made->index()));
   }
 }
 

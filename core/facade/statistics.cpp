@@ -89,9 +89,11 @@ GcStats GarbageCollector::get_statistics() const {
   stats.permanent_objects = state_->permanent_count.load(std::memory_order_relaxed);
   stats.heap_size_bytes = from.heap_committed.count();
   stats.used_bytes = from.heap_used.count();
-  for (const PoolStatistics& pool : from.pools) {
-    stats.heap_size_bytes += pool.reserved.count();
-    stats.used_bytes += pool.live.count();
+  for (const auto* const pools : {&from.pools, &from.named_pools}) {
+    for (const PoolStatistics& pool : *pools) {
+      stats.heap_size_bytes += pool.reserved.count();
+      stats.used_bytes += pool.live.count();
+    }
   }
   stats.free_bytes = stats.heap_size_bytes - stats.used_bytes;
   stats.fragmentation_ratio = from.fragmentation;

@@ -127,6 +127,9 @@ class Choice {
 
   void look_around() {
     for (const std::uint32_t region : heap_.blocks().regions()) {
+      if (heap_.blocks().is_permanent(region)) {
+        continue;  // nothing moves there, or from elsewhere to it
+      }
       Sparse sparse{region, 0};
       std::uint32_t known = free_blocks(region);
       for_each_cells(region, [&](std::uint32_t block) {
@@ -241,6 +244,9 @@ class Packing {
     std::memcpy(detail::address_of(copy), detail::address_of(object), bytes);
     header.meta |= static_cast<std::uint32_t>(ObjectFlag::kForwarded);
     header.size = granule_of(copy);
+    if (is_marked(heap_.cage().marks(), object)) {
+      set_bit(heap_.cage().marks(), mark_bit(copy));  // so that it can be told what was reached
+    }
     remember_young(copy);
     ++stats_.objects_moved;
     stats_.bytes_moved += Bytes{bytes};

@@ -64,21 +64,25 @@ void BlockSpace::give_back(std::uint32_t first, std::uint32_t count) {
   if (row(region).top == kAllFree) {
     withdraw(region);
     std::erase(regions_, region);
+    permanent_.erase(region);
     source_.give_back({region, 1});
   }
 }
 
 bool BlockSpace::add_region(Content content) {
-  const std::optional<RegionRun> run =
-      source_.take(1, RegionRow{.kind = RegionKind::kBlocks,
-                                .generation = generation_,
-                                .flags = fresh_flags_,
-                                .leaf = static_cast<std::uint8_t>(content),
-                                .top = kAllFree});
+  const std::optional<RegionRun> run = source_.take(
+      1, RegionRow{.kind = RegionKind::kBlocks,
+                   .generation = generation_,
+                   .flags = fresh_flags_,
+                   .leaf = content == Content::kLeaves ? std::uint8_t{1} : std::uint8_t{0},
+                   .top = kAllFree});
   if (!run) {
     return false;
   }
   regions_.push_back(run->first);
+  if (content == Content::kPermanent) {
+    permanent_.insert(run->first);
+  }
   list(run->first);
   return true;
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "core/heap/region_source.hpp"
@@ -16,8 +17,15 @@
 
 namespace tenure {
 
-/// Whether the objects of a place hold references.
-enum class Content : std::uint8_t { kReferences = 0, kLeaves = 1 };
+/// Whether the objects of a place hold references; or that they are there for good, and may.
+enum class Content : std::uint8_t { kReferences = 0, kLeaves = 1, kPermanent = 2 };
+
+/// The flags of a block's row that say so.
+[[nodiscard]] constexpr std::uint8_t flags_of(Content content) {
+  return content == Content::kLeaves      ? BlockRow::kLeaf
+         : content == Content::kPermanent ? BlockRow::kPermanent
+                                          : std::uint8_t{0};
+}
 
 /// threads  stopped world, or under the heap's lock
 class BlockSpace {
@@ -61,6 +69,11 @@ class BlockSpace {
 
   [[nodiscard]] const std::vector<std::uint32_t>& regions() const { return regions_; }
 
+  /// Whether all objects of the region are there for good.
+  [[nodiscard]] bool is_permanent(std::uint32_t region) const {
+    return permanent_.count(region) != 0;
+  }
+
   /// Whether regions taken from now on are covered by the marking under way. Stopped world.
   void cover_fresh_regions(bool cover) {
     fresh_flags_ = cover ? RegionRow::kMarking : std::uint8_t{0};
@@ -73,7 +86,8 @@ class BlockSpace {
     return source_.cage().regions()[region];
   }
   [[nodiscard]] std::vector<std::uint32_t>& open_list(std::uint32_t region) {
-    return open_[row(region).leaf];
+    return open_[is_permanent(region) ? static_cast<std::size_t>(Content::kPermanent)
+                                      : row(region).leaf];
   }
   void list(std::uint32_t region);
   void unlist(std::uint32_t region);
@@ -84,7 +98,8 @@ class BlockSpace {
   WrittenCards& written_;
   std::uint8_t fresh_flags_ = 0;
   std::vector<std::uint32_t> regions_;
-  std::array<std::vector<std::uint32_t>, 2> open_;  // with a free block, by content
+  std::array<std::vector<std::uint32_t>, 3> open_;  // with a free block, by content
+  std::unordered_set<std::uint32_t> permanent_;     // of these regions
 };
 
 }  // namespace tenure

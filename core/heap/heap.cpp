@@ -56,6 +56,19 @@ std::optional<BufferRun> Heap::take_buffer(std::uint32_t granules) {
   return has_nursery() ? young_.take_buffer(granules) : std::nullopt;
 }
 
+namespace {
+
+ObjectIndex made_zero(ObjectIndex object, TypeId type, std::uint64_t granules) {
+  if (object != ObjectIndex::kNull) {
+    std::memset(detail::data_of(object), 0, (granules - 1) * kGranuleBytes);
+    detail::header_of(object) =
+        ObjectHeader{static_cast<std::uint32_t>(type), static_cast<std::uint32_t>(granules)};
+  }
+  return object;
+}
+
+}  // namespace
+
 ObjectIndex Heap::take_born_old(TypeId type, std::uint64_t granules) {
   const Content content = content_of(type, static_cast<std::uint32_t>(granules));
   ObjectIndex object = ObjectIndex::kNull;
@@ -64,16 +77,21 @@ ObjectIndex Heap::take_born_old(TypeId type, std::uint64_t granules) {
     object = granules <= kLargestCell
                  ? old_.take(born_old_, static_cast<std::uint32_t>(granules), content)
                  : large_.take(granules, content);
-    if (is_marking_ && object != ObjectIndex::kNull) {
-      born_while_marking_.push_back(object);
-    }
+    note_born_old(object);
   }
-  if (object != ObjectIndex::kNull) {
-    std::memset(detail::data_of(object), 0, (granules - 1) * kGranuleBytes);
-    detail::header_of(object) =
-        ObjectHeader{static_cast<std::uint32_t>(type), static_cast<std::uint32_t>(granules)};
+  return made_zero(object, type, granules);
+}
+
+ObjectIndex Heap::take_permanent(TypeId type, std::uint64_t granules) {
+  ObjectIndex object = ObjectIndex::kNull;
+  {
+    const std::scoped_lock lock(mutex_);
+    object = granules <= kLargestCell
+                 ? old_.take_permanent(born_permanent_, static_cast<std::uint32_t>(granules))
+                 : large_.take(granules, Content::kPermanent);
+    note_born_old(object);
   }
-  return object;
+  return made_zero(object, type, granules);
 }
 
 ObjectIndex Heap::take_promoted_slowly(CellCache& cache, std::uint32_t granules, Content content) {
@@ -130,6 +148,22 @@ void Heap::for_each_old_region(Visit visit) {
       visit(region_of(object));
     }
   });
+}
+
+void Heap::remember_everything() {
+  for (std::uint32_t region = 0; region < kRegions; ++region) {
+    const RegionRow& row = cage().regions()[region];
+    if (row.heap != source_.heap() || row.kind == RegionKind::kFree ||
+        row.kind == RegionKind::kNursery || row.leaf != 0) {
+      continue;
+    }
+    const std::uint32_t used = row.kind == RegionKind::kBump
+                                   ? (row.top + kGranulesPerCard - 1) / kGranulesPerCard
+                                   : kCardsPerRegion;
+    for (std::uint32_t card = 0; card < used; ++card) {
+      cards_.remembered().add(region * kCardsPerRegion + card);
+    }
+  }
 }
 
 void Heap::clear_marks(std::uint32_t region) {

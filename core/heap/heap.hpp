@@ -66,6 +66,8 @@ class Heap {
 
   /// Room for an object that is born old, its header written and its data zero, or none.
   [[nodiscard]] ObjectIndex take_born_old(TypeId type, std::uint64_t granules);
+  /// The same in a region that holds nothing but objects that are there for good.
+  [[nodiscard]] ObjectIndex take_permanent(TypeId type, std::uint64_t granules);
 
   /// Does some of what the next marking needs done: settles, sweeps, then clears mark bits, about 64
   /// regions' worth. Nothing is done while a marking goes on. For one caller at a time.
@@ -133,8 +135,17 @@ class Heap {
   }
   void untake_promoted(CellCache& cache, ObjectIndex room, std::uint32_t granules, Content content);
 
+  /// Has each card that an object older than the youngest lies on looked at in the next young collection,
+  /// as if somebody had stored there.
+  ///
+  /// cost     O(bytes of what is older)
+  void remember_everything();
+
   /// Gives the mutators' common cells back, so that blocks can be walked.
-  void flush_born_old() { old_.flush(born_old_); }
+  void flush_born_old() {
+    old_.flush(born_old_);
+    old_.flush(born_permanent_);
+  }
 
   /// Has every region of the oldest generation covered by the marking to come, its bits clear; those
   /// that `prepare_marking` cleared cost a flag each.
@@ -178,6 +189,12 @@ class Heap {
 
  private:
   Heap(Cage& cage, HeapId id, const HeapOptions& options);
+  // The heap's lock is held.
+  void note_born_old(ObjectIndex object) {
+    if (is_marking_ && object != ObjectIndex::kNull) {
+      born_while_marking_.push_back(object);
+    }
+  }
   [[nodiscard]] ObjectIndex take_promoted_slowly(CellCache& cache, std::uint32_t granules,
                                                  Content content);
   template <class Visit>
@@ -198,6 +215,7 @@ class Heap {
 
   mutable std::mutex mutex_;                           // of the oldest generation
   CellCache born_old_;                                 // guarded by mutex_
+  CellCache born_permanent_;                           // guarded by mutex_
   std::vector<ObjectIndex> born_while_marking_;        // guarded by mutex_
   std::array<std::uint32_t, kMaxGenerations> ages_{};  // before promotion; written in stops
   std::atomic<std::uint32_t> copies_ahead_{kMostCopiesAhead};

@@ -46,7 +46,7 @@ ObjectIndex Large::take_blocks(std::uint32_t granules, Content content) {
     return ObjectIndex::kNull;
   }
   BlockRow* const rows = source_.cage().blocks() + *first;
-  const std::uint8_t flags = content == Content::kLeaves ? BlockRow::kLeaf : std::uint8_t{0};
+  const std::uint8_t flags = flags_of(content);
   rows[0] = BlockRow{.kind = BlockKind::kRunHead, .flags = flags, .link = count};
   for (std::uint32_t k = 1; k < count; ++k) {
     rows[k] = BlockRow{.kind = BlockKind::kRunTail, .flags = flags, .link = k};
@@ -66,7 +66,7 @@ ObjectIndex Large::take_regions(std::uint64_t granules, Content content) {
   }
   const RegionRow tail{.kind = RegionKind::kLargeTail,
                        .generation = generation_,
-                       .leaf = static_cast<std::uint8_t>(content)};
+                       .leaf = content == Content::kLeaves ? std::uint8_t{1} : std::uint8_t{0}};
   const std::optional<RegionRun> run = source_.take(static_cast<std::uint32_t>(count), tail);
   if (!run) {
     return ObjectIndex::kNull;

@@ -18,7 +18,12 @@ constexpr std::uint64_t kMarksPerBlock = kGranulesPerBlock / kGranulesPerMark;
 
 constexpr std::size_t kRegionsPerRefill = 4;  // settled for one block, some 10 us
 
-std::size_t content_of(const BlockRow& row) { return row.flags & BlockRow::kLeaf; }
+Content content_of(const BlockRow& row) {
+  if ((row.flags & BlockRow::kPermanent) != 0) {
+    return Content::kPermanent;
+  }
+  return (row.flags & BlockRow::kLeaf) != 0 ? Content::kLeaves : Content::kReferences;
+}
 
 }  // namespace
 
@@ -52,16 +57,15 @@ void Old::put_back(CellCache::Slot& slot) {
   block.free_head = slot.head;
   used_granules_ += std::uint64_t{slot.taken} * block.cell;
   if (slot.head != 0) {
-    partial_[block.size_class][content_of(block)].push_back(slot.block);
+    partial(block.size_class, content_of(block)).push_back(slot.block);
   }
   slot = {};
 }
 
 bool Old::refill(CellCache::Slot& slot, std::uint32_t size_class, Content content) {
   put_back(slot);
-  const auto k = static_cast<std::size_t>(content);
-  std::vector<std::uint32_t>& partial = partial_[size_class][k];
-  std::vector<std::uint32_t>& unswept = unswept_[size_class][k];
+  std::vector<std::uint32_t>& partial = this->partial(size_class, content);
+  std::vector<std::uint32_t>& unswept = this->unswept(size_class, content);
   // Why a limit: a mutator that wants one cell must not settle the whole heap first.
   for (std::size_t tries = 0; tries < kRegionsPerRefill; ++tries) {
     while (partial.empty() && !unswept.empty()) {
@@ -93,7 +97,7 @@ bool Old::open_fresh(CellCache::Slot& slot, std::uint32_t size_class, Content co
   settle_region(*block / kBlocksPerRegion);
   const std::uint32_t cell = kCellSizes[size_class];
   row(*block) = BlockRow{.kind = BlockKind::kCells,
-                         .flags = content == Content::kLeaves ? BlockRow::kLeaf : std::uint8_t{0},
+                         .flags = flags_of(content),
                          .cell = static_cast<std::uint16_t>(cell),
                          .size_class = static_cast<std::uint16_t>(size_class)};
   const std::uint32_t first = first_granule_of_block(*block);
@@ -126,7 +130,7 @@ void Old::sweep_block(std::uint32_t block) {
   swept.free_head = next;
   swept.flags &= static_cast<std::uint8_t>(~BlockRow::kUnswept);
   if (next != 0) {
-    partial_[swept.size_class][content_of(swept)].push_back(block);
+    partial(swept.size_class, content_of(swept)).push_back(block);
   }
 }
 
@@ -140,6 +144,7 @@ void Old::begin_settling() {
     for (std::size_t k = 0; k < 2; ++k) {
       partial_[size_class][k].clear();
       unswept_[size_class][k].clear();
+      permanent_[size_class][k].clear();
     }
   }
   unsettled_ = blocks_.regions();
@@ -195,13 +200,14 @@ void Old::settle_block(std::uint32_t block) {
   settled.flags &= static_cast<std::uint8_t>(~BlockRow::kUnswept);
   if (live < cells_per_block(settled.cell)) {
     settled.flags |= BlockRow::kUnswept;
-    unswept_[settled.size_class][content_of(settled)].push_back(block);
+    unswept(settled.size_class, content_of(settled)).push_back(block);
   }
 }
 
 bool Old::sweep(std::size_t blocks) {
-  for (auto& by_content : unswept_) {
-    for (std::vector<std::uint32_t>& waiting : by_content) {
+  for (std::uint32_t size_class = 0; size_class < kSizeClasses; ++size_class) {
+    for (const Content content : {Content::kReferences, Content::kLeaves, Content::kPermanent}) {
+      std::vector<std::uint32_t>& waiting = unswept(size_class, content);
       for (; blocks > 0 && !waiting.empty(); --blocks) {
         const std::uint32_t block = waiting.back();
         waiting.pop_back();

@@ -51,6 +51,16 @@ class Old {
     return take_head(slot);
   }
 
+  /// The same for an object that is there for good, whose cells are no others'. The cache is for such alone.
+  [[nodiscard]] ObjectIndex take_permanent(CellCache& cache, std::uint32_t granules) {
+    const std::uint32_t size_class = size_class_of(granules);
+    CellCache::Slot& slot = cache.slots[size_class][0];
+    if (slot.head == 0 && !refill(slot, size_class, Content::kPermanent)) {
+      return ObjectIndex::kNull;
+    }
+    return take_head(slot);
+  }
+
   /// The same of what the cache has, or none. Without the lock: the cache's owner.
   [[nodiscard]] static ObjectIndex take_cached(CellCache& cache, std::uint32_t granules,
                                                Content content) {
@@ -83,7 +93,7 @@ class Old {
 
   // For a compaction: all is settled, caches were flushed.
 
-  /// Calls `visit(block)` for each block with a free cell.
+  /// Calls `visit(block)` for each block with a free cell, but for those of permanent objects.
   template <class Visit>
   void for_each_partly_filled(Visit visit) const {
     for (const Lists* const lists : {&partial_, &unswept_}) {
@@ -155,8 +165,19 @@ class Old {
 
   BlockSpace& blocks_;
   Cage& cage_;
+  // Where blocks with a free cell are listed, swept and not.
+  [[nodiscard]] std::vector<std::uint32_t>& partial(std::uint32_t size_class, Content content) {
+    return content == Content::kPermanent ? permanent_[size_class][0]
+                                          : partial_[size_class][static_cast<std::size_t>(content)];
+  }
+  [[nodiscard]] std::vector<std::uint32_t>& unswept(std::uint32_t size_class, Content content) {
+    return content == Content::kPermanent ? permanent_[size_class][1]
+                                          : unswept_[size_class][static_cast<std::size_t>(content)];
+  }
+
   Lists partial_;  // blocks with a free cell, swept, in no cache
   Lists unswept_;
+  Lists permanent_;                       // of permanent objects, likewise: swept, and not
   std::vector<std::uint32_t> unsettled_;  // regions; some may have been settled or given back since
   std::uint64_t used_granules_ = 0;
 };

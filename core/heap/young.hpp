@@ -64,6 +64,11 @@ class Young {
   /// threads  anyone
   [[nodiscard]] std::optional<BufferRun> take_buffer(std::uint32_t granules);
 
+  /// Whether buffers are cut from later regions already, and so no more from this one. Stopped world.
+  [[nodiscard]] bool has_cut_beyond(std::uint32_t region) const {
+    return cursor_ > first_granule_of_region(region + 1);
+  }
+
   [[nodiscard]] RegionRun nursery() const { return nursery_; }
   [[nodiscard]] bool is_in_nursery(ObjectIndex object) const {
     return static_cast<std::uint32_t>(object) / kGranulesPerRegion - nursery_.first <

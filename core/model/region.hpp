@@ -52,9 +52,10 @@ enum class BlockKind : std::uint8_t {
 
 /// One row a block of kBlocks regions, indexed by its number in the cage.
 struct BlockRow {
-  static constexpr std::uint8_t kLeaf = 1;     // its objects hold no references
-  static constexpr std::uint8_t kUnswept = 2;  // only marked objects count; the rest is garbage
-  static constexpr std::uint8_t kMoving = 4;   // its objects move to other blocks, in this stop
+  static constexpr std::uint8_t kLeaf = 1;       // its objects hold no references
+  static constexpr std::uint8_t kUnswept = 2;    // only marked objects count; the rest is garbage
+  static constexpr std::uint8_t kMoving = 4;     // its objects move to other blocks, in this stop
+  static constexpr std::uint8_t kPermanent = 8;  // its objects are there for good
 
   BlockKind kind = BlockKind::kFree;
   std::uint8_t flags = 0;

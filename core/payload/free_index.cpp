@@ -131,6 +131,16 @@ PayloadBlock* FreeIndex::best_fit(std::uint64_t size) const {
   return latest(found);
 }
 
+PayloadBlock* FreeIndex::class_fit(std::uint64_t size) const {
+  std::uint32_t bin = bin_of(size);
+  if (bin >= kBins) {
+    return nullptr;
+  }
+  // Above the low sizes a bin holds smaller ones too, unless nothing of `size` is left open.
+  bin = next_bin(key_of(size) == 0 ? bin : bin + 1);
+  return bin == kBins ? latest(smallest_in_bin(bin_of(size), size)) : latest(roots_[bin]);
+}
+
 PayloadBlock* FreeIndex::smallest_in_bin(std::uint32_t bin, std::uint64_t size) const {
   PayloadBlock* best = nullptr;
   std::uint64_t least_over = std::numeric_limits<std::uint64_t>::max();

@@ -33,6 +33,11 @@ class FreeIndex {
   /// cost     a few steps; in a bin with n different sizes, up to log n and never over 34
   [[nodiscard]] PayloadBlock* best_fit(std::uint64_t size) const;
   [[nodiscard]] PayloadBlock* largest() const;
+  /// A block of the lowest bin that holds blocks and none below `size` bytes, or of those in the bin of
+  /// `size` itself the smallest that is large enough; null where there is none.
+  ///
+  /// cost     a look at the bins, however many blocks there are
+  [[nodiscard]] PayloadBlock* class_fit(std::uint64_t size) const;
 
   /// Calls `visit(PayloadBlock&)` for blocks of at least `size` bytes until it gives false. Blocks
   /// of lower bins come first; within a bin they come as they stand.

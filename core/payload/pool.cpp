@@ -35,13 +35,24 @@ class PayloadPool::Turn {
   PoolCore& core_;
 };
 
+namespace {
+
+KindTraits aligned(KindTraits traits, Bytes alignment) {
+  traits.granularity = std::max(traits.granularity, alignment);
+  return traits;
+}
+
+}  // namespace
+
 PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& options)
     : backend_(backend),
       kind_(kind),
-      traits_(backend.traits(kind)),
+      traits_(aligned(backend.traits(kind), options.alignment)),
       options_(options),
+      budget_(options.budget),
       limit_(std::min({options.budget.count(), traits_.capacity.count(), kMostBytes})),
-      at_once_(options.checked == nullptr ? limit_ : 0),
+      strategy_(options.strategy),
+      at_once_(0),
       core_(new PoolCore(kind, backend)),
       epochs_(backend),
       tiling_(backend, *core_, traits_, limit_) {
@@ -51,9 +62,12 @@ PayloadPool::PayloadPool(Backend& backend, MemoryKind kind, const PoolOptions& o
   counts_.kind = kind;
   counts_.backend = backend.name();
   counts_.budget = options.budget;
+  counts_.strategy = strategy_;
   if (options.plans) {
     planning_ = std::make_unique<Planning>();
+    planning_->is_paused = strategy_ != AllocationStrategy::kBestFit;
   }
+  set_at_once();
   fork_watch_.emplace(kind == MemoryKind::kPinned ? ForkRank::kPinnedPool : ForkRank::kPool,
                       ForkSteps{[this] {
                                   core_->mutex.lock();
@@ -94,6 +108,9 @@ Result<PayloadLease> PayloadPool::lease(Bytes size, StreamId stream, SiteId site
     if (core_->guard != nullptr) {
       return lease_guarded(size, stream, site, effort, client, lock);
     }
+    if (strategy_ != AllocationStrategy::kBestFit) {
+      return lease_by_strategy(size, stream, site, effort, client, lock);
+    }
   }
   PayloadBlock* block = take_at_hand(rounded(size), stream, site, lock);
   if (block == nullptr && core_->caches != nullptr) [[unlikely]] {
@@ -115,7 +132,7 @@ Result<PayloadBlock*> PayloadPool::take_or_refuse(std::uint64_t size, StreamId s
   Result<PayloadBlock*> taken = take_with_effort(size, stream, effort);
   if (!taken && planning_ != nullptr && planning_->followed != nullptr) {
     leave_plan();
-    taken = take_own(size, stream);
+    taken = take_fitting(size, stream);
     if (*taken == nullptr) {
       taken = take_with_effort(size, stream, effort);
     }
@@ -142,6 +159,11 @@ PayloadLease PayloadPool::try_lease(Bytes size, StreamId stream, SiteId site, Cl
     }
     if (core_->guard != nullptr) {
       Result<PayloadLease> lease = lease_guarded(size, stream, site, Effort::kReuse, client, lock);
+      return lease ? std::move(*lease) : PayloadLease();
+    }
+    if (strategy_ != AllocationStrategy::kBestFit) {
+      Result<PayloadLease> lease =
+          lease_by_strategy(size, stream, site, Effort::kReuse, client, lock);
       return lease ? std::move(*lease) : PayloadLease();
     }
   }

@@ -66,6 +66,13 @@ struct PoolOptions {
   /// 0 maps four times as often elsewhere, 20 a quarter as often and wastes 0.3 % more.
   std::uint32_t slack_per_mille = 5;
 
+  /// Which free hole a lease gets; see `set_strategy`.
+  AllocationStrategy strategy = AllocationStrategy::kBestFit;
+
+  /// Memory is mapped in multiples of it from an address that is one. Where all that is leased is a multiple
+  /// too, so are all addresses. A power of two, 512 at least and 2 MiB at the most.
+  Bytes alignment{kBlockStep};
+
   /// The pool's own backend, where payloads are checked; null where they are not.
   CheckedBackend* checked = nullptr;
   GuardOptions guard{};
@@ -161,7 +168,17 @@ class PayloadPool {
   [[nodiscard]] Bytes reserved();
 
   /// The most bytes that may be mapped: the budget, or the backend's capacity.
-  [[nodiscard]] Bytes limit() const { return Bytes{limit_}; }
+  [[nodiscard]] Bytes limit() const { return Bytes{limit_.load(std::memory_order_relaxed)}; }
+
+  /// Sets another budget. What is mapped beyond it and idle is given back; the host waits for streams.
+  ///
+  /// returns  what was given back
+  /// errors   kOverBudget: more is leased; kBadArgument: more than there are addresses for, 16 times the
+  ///          first budget as a rule; kAsleep, kClosed. Nothing changes then.
+  [[nodiscard]] Result<Bytes> resize(Bytes budget);
+
+  /// Places what is leased from now on so.
+  void set_strategy(AllocationStrategy strategy);
 
   /// Whether an iteration was found for which a plan may be made. Never where the pool does not plan.
   [[nodiscard]] bool wants_solver() const;
@@ -274,6 +291,8 @@ class PayloadPool {
     return block.uses.is_single() ? own_shelf(block.uses.first().stream()) : kMixedShelf;
   }
   [[nodiscard]] PayloadBlock* best_fit_on(std::uint16_t number, std::uint64_t size) const;
+  // What may be leased without a second look.
+  void set_at_once();
   [[nodiscard]] static bool is_wilderness(const PayloadBlock& block) {
     return block.after != nullptr && block.after->after == nullptr &&
            block.after->is(BlockState::kUnmapped);
@@ -288,6 +307,14 @@ class PayloadPool {
   [[nodiscard]] PayloadLease lease_kept(Bytes size, StreamId stream, SiteId site, ClientId client);
   [[nodiscard]] PayloadBlock* take_kept(std::uint64_t size, StreamId stream, const Lock& lock);
   [[nodiscard]] std::uint64_t make_inert();
+
+  // pool_strategy.cpp: what only pools go through that do not fit best
+  [[nodiscard]] Result<PayloadLease> lease_by_strategy(Bytes size, StreamId stream, SiteId site,
+                                                       Effort effort, ClientId client,
+                                                       const Lock& lock);
+  [[nodiscard]] PayloadBlock* find_by_strategy(std::uint64_t size, StreamId stream) const;
+  // A hole that is free for the stream, by whatever strategy.
+  [[nodiscard]] PayloadBlock* take_fitting(std::uint64_t size, StreamId stream);
 
   // pool_streams.cpp: what only programs with several streams go through
   [[nodiscard]] Result<void> make_ready(Bytes size, StreamId stream);
@@ -411,8 +438,12 @@ class PayloadPool {
   const MemoryKind kind_;
   const KindTraits traits_;
   const PoolOptions options_;
-  const std::uint64_t limit_;  // bytes that may be mapped: budget and capacity
-  std::uint64_t at_once_;      // may be leased without a second look; 0 with a guard, and asleep
+  Bytes budget_;                      // guarded by the core's mutex
+  std::atomic<std::uint64_t> limit_;  // bytes that may be mapped: budget and capacity; likewise
+  AllocationStrategy strategy_;       // likewise
+  std::uint64_t
+      at_once_;  // may be leased without a second look; 0 with a guard, and asleep, and where
+                 // another strategy than best fit decides
 
   PoolCore* core_;  // outlives the pool while leases do; its mutex guards what follows
   StreamEpochs epochs_;
@@ -421,8 +452,9 @@ class PayloadPool {
   std::vector<std::unique_ptr<FreeIndex>> shelves_;  // by number; null where nothing ever stood
   PayloadBlock* wilderness_ = nullptr;  // the free block below the endless unmapped one: used last
   std::vector<PayloadBlock*> seams_;    // lower blocks of seams, and some that no longer are
-  std::uint64_t peak_leased_ = 0;       // as rounded
-  std::uint64_t moved_ = 0;             // bytes ever mapped elsewhere
+  const std::byte* placed_end_ = nullptr;  // of the last placement by a strategy, for next fit
+  std::uint64_t peak_leased_ = 0;          // as rounded
+  std::uint64_t moved_ = 0;                // bytes ever mapped elsewhere
   bool closed_ = false;
   Evictables evictables_;
   std::unique_ptr<Sleeping> sleeping_;  // null while awake

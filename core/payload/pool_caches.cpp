@@ -44,7 +44,8 @@ void PayloadPool::note_turn(bool met) {
     return;
   }
   const bool follows = planning_ != nullptr && planning_->followed != nullptr;
-  if (heat_ < kHot || follows || core_->guard != nullptr || closed_ || sleeping_ != nullptr) {
+  if (heat_ < kHot || follows || core_->guard != nullptr || closed_ || sleeping_ != nullptr ||
+      strategy_ != AllocationStrategy::kBestFit) {
     return;
   }
   if (passes_ != 0) {

@@ -29,7 +29,7 @@ Result<PayloadLease> PayloadPool::lease_evictable(Bytes size, StreamId stream, S
   }
   drain_all(lock);
   const std::uint64_t rounded = round_up(size, Bytes{kBlockStep}).count();
-  PayloadBlock* block = take_own(rounded, stream);
+  PayloadBlock* block = take_fitting(rounded, stream);
   if (block == nullptr) {
     const Result<PayloadBlock*> taken = take_or_refuse(rounded, stream, effort);
     if (!taken) {
@@ -203,7 +203,7 @@ Result<void> PayloadPool::restore_with_effort(const Stretch& gone, Effort effort
     give_back_idle(wanted > limit_ ? wanted - limit_ : 0, {}, 0);
   }
   if (tiling_.mapped() + gone.size > limit_) {
-    const bool budget = options_.budget < traits_.capacity;
+    const bool budget = budget_ < traits_.capacity;
     return refusal(budget ? ErrorCode::kOverBudget : ErrorCode::kOutOfMemory, gone.size,
                    "so an evicted payload stays evicted");
   }

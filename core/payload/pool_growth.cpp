@@ -37,7 +37,7 @@ Result<PayloadBlock*> PayloadPool::take_with_effort(std::uint64_t size, StreamId
                                                     Effort effort) {
   if (!core_->evictables.is_empty()) {
     drain_evictables();
-    if (PayloadBlock* const block = take_own(size, stream)) {
+    if (PayloadBlock* const block = take_fitting(size, stream)) {
       return block;
     }
   }
@@ -58,7 +58,7 @@ Result<PayloadBlock*> PayloadPool::take_with_effort(std::uint64_t size, StreamId
   }
   if (plan_costs_memory(size)) {
     leave_plan();
-    if (PayloadBlock* const block = take_own(size, stream)) {
+    if (PayloadBlock* const block = take_fitting(size, stream)) {
       return block;
     }
   }
@@ -110,19 +110,20 @@ Result<void> PayloadPool::make_room(std::uint64_t size, std::uint64_t to_map, co
   const std::uint64_t most_leased = std::max(peak_leased_, counts_.leased.count() + size);
   const std::uint64_t spare =
       most_leased / 1000 * options_.slack_per_mille + moved_ / kMovesPerSpare;
-  const std::uint64_t enough = std::min(limit_, most_leased + spare);
+  const std::uint64_t limit = limit_.load(std::memory_order_relaxed);
+  const std::uint64_t enough = std::min(limit, most_leased + spare);
   // Why the second: without a hole of a piece there is nothing to move, and an event would be in vain.
   if (tiling_.mapped() + to_map > enough && largest_free() >= tiling_.piece()) {
     (void)make_idle(Effort::kGrow);
     moved_ += give_back_idle(to_map, window, size);
   }
   if (tiling_.mapped() + to_map > limit_ && effort == Effort::kWait && make_idle(effort)) {
-    give_back_idle(tiling_.mapped() + to_map - limit_, window, size);
+    give_back_idle(tiling_.mapped() + to_map - limit, window, size);
   }
-  if (tiling_.mapped() + to_map <= limit_) {
+  if (tiling_.mapped() + to_map <= limit) {
     return {};
   }
-  const bool budget = options_.budget < traits_.capacity;
+  const bool budget = budget_ < traits_.capacity;
   return refusal(
       budget ? ErrorCode::kOverBudget : ErrorCode::kOutOfMemory, size,
       to_string(Bytes{to_map}) + " more would have to be mapped, in pieces of " +
@@ -321,6 +322,38 @@ Bytes PayloadPool::trim(Bytes at_least, HostWait wait) {
   dissolve_plan();
   (void)make_idle(wait == HostWait::kAllowed ? Effort::kWait : Effort::kGrow);
   return Bytes{give_back_idle(at_least.count(), kNoWindow, 0)};
+}
+
+Result<Bytes> PayloadPool::resize(Bytes budget) {
+  const Lock lock(core_->mutex);
+  const std::string name =
+      "the " + std::string(to_string(kind_)) + " pool on " + counts_.backend + " ";
+  if (closed_) {
+    return Error{ErrorCode::kClosed, name + "was closed; it has no size any more"};
+  }
+  if (sleeping_ != nullptr) {
+    return asleep_error();
+  }
+  drain_all(lock);
+  if (budget.count() > tiling_.most()) {
+    return Error{ErrorCode::kBadArgument, name + "cannot be resized to " + to_string(budget) +
+                                              ": it has addresses for " +
+                                              to_string(Bytes{tiling_.most()})};
+  }
+  const std::uint64_t limit = std::min(budget.count(), traits_.capacity.count());
+  if (limit < counts_.leased.count()) {
+    return Error{ErrorCode::kOverBudget, name + "cannot be resized to " + to_string(budget) + ": " +
+                                             to_string(counts_.leased) + " are leased in " +
+                                             std::to_string(counts_.live_blocks) + " blocks"};
+  }
+  budget_ = budget;
+  counts_.budget = budget;
+  limit_.store(limit, std::memory_order_relaxed);
+  set_at_once();
+  if (tiling_.mapped() <= limit || !make_idle(Effort::kWait)) {
+    return Bytes{};
+  }
+  return Bytes{give_back_idle(tiling_.mapped() - limit, kNoWindow, 0)};
 }
 
 }  // namespace tenure

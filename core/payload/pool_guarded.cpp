@@ -12,7 +12,9 @@ Result<PayloadLease> PayloadPool::lease_guarded(Bytes size, StreamId stream, Sit
   const Bytes whole = PayloadGuard::whole_for(size);
   const std::uint64_t needed = round_up(whole, Bytes{kBlockStep}).count();
   const auto take = [&]() -> Result<PayloadBlock*> {
-    PayloadBlock* const at_hand = take_at_hand(needed, stream, site, lock);
+    PayloadBlock* const at_hand = strategy_ == AllocationStrategy::kBestFit
+                                      ? take_at_hand(needed, stream, site, lock)
+                                      : take_fitting(needed, stream);
     return at_hand != nullptr ? at_hand : take_with_effort(needed, stream, effort);
   };
   Result<PayloadBlock*> taken = take();

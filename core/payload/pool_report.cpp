@@ -81,7 +81,7 @@ Error PayloadPool::refusal(ErrorCode code, std::uint64_t size, const std::string
                      to_string(Bytes{mapped + tiling_.withdrawn() - counts_.leased.count()}) +
                      " are free with " + to_string(Bytes{largest_free()}) + " the largest hole, " +
                      to_string(Bytes{mapped}) + " are mapped of " + to_string(Bytes{limit_}) +
-                     " at the most (budget " + to_string(options_.budget) + ", capacity " +
+                     " at the most (budget " + to_string(budget_) + ", capacity " +
                      to_string(traits_.capacity) + ")";
   const std::string held = holders();
   return Error{code, text + (held.empty() ? "" : "; most is held by " + held) + "; " + why};

@@ -91,7 +91,7 @@ Result<SleepReport> PayloadPool::sleep(const SleepOptions& options) {
   }
   report.given_back += Bytes{sum_of(stretches)};
   sleeping_ = std::move(sleeping);
-  at_once_ = 0;
+  set_at_once();
   asleep_.store(true, std::memory_order_relaxed);
   report.took_ns = host_platform().now_ns() - begun;
   return report;
@@ -250,7 +250,7 @@ Result<WakeReport> PayloadPool::wake() {
     return brought.failure();
   }
   sleeping_.reset();
-  at_once_ = limit_;
+  set_at_once();
   asleep_.store(false, std::memory_order_relaxed);
   return WakeReport{.mapped = Bytes{sum_of(stretches)},
                     .brought_back = *brought,

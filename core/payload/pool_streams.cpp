@@ -57,7 +57,7 @@ Result<void> PayloadPool::make_ready(Bytes size, StreamId stream) {
     return Error{ErrorCode::kBadArgument, "a payload of 0 bytes was asked for; ask for 1 at least"};
   }
   if (size.count() > limit_) {
-    const bool budget = options_.budget < traits_.capacity;
+    const bool budget = budget_ < traits_.capacity;
     return refusal(budget ? ErrorCode::kOverBudget : ErrorCode::kOutOfMemory, size.count(),
                    budget ? "that is more than its whole budget, so raise it or ask for less"
                           : "that is more than there can ever be, so ask for less");

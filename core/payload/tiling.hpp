@@ -36,6 +36,10 @@ class Tiling {
   [[nodiscard]] std::uint64_t mapped() const { return mapped_; }
   [[nodiscard]] std::uint64_t peak_mapped() const { return peak_mapped_; }
   void reset_peak() { peak_mapped_ = mapped_; }
+  /// The most that can be mapped at any time to come: the addresses, once they are reserved.
+  [[nodiscard]] std::uint64_t most() const {
+    return range_.base == nullptr ? limit_ : range_.size.count();
+  }
   /// Bytes that were mapped for `size`, rounded to pieces.
   [[nodiscard]] std::uint64_t pieces_for(std::uint64_t size) const {
     return (size + piece_ - 1) & ~(piece_ - 1);

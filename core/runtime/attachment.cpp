@@ -27,13 +27,8 @@ Mutator::Mutator(RuntimeState& of) {
   auto* const state = new MutatorState(of);  // given back in the destructor
   state->door = this;
   core_ = &state->core;
-  if (of.heap().has_nursery()) {
-    const RegionRun nursery = of.heap().young().nursery();
-    const auto first = static_cast<ObjectIndex>(first_granule_of_region(nursery.first));
-    core_->barrier = {reinterpret_cast<std::uintptr_t>(detail::address_of(first)),
-                      std::uintptr_t{nursery.count} * kGranulesPerRegion * kGranuleBytes};
-  }
   of.safepoint().attach(*state, [&] {
+    core_->barrier = of.conductor().barrier_state();
     of.heap().roots().attach(*core_);
     of.begin_watching(*state);
   });

@@ -59,6 +59,7 @@ Conductor::Conductor(RuntimeState& runtime, Platform& clock, Heap& heap, Safepoi
       pretoucher_(heap.cage()),
       settled_ns_(clock.now_ns()),
       old_room_(static_cast<std::int64_t>(options.trigger.old_start.count())),
+      has_barriers_(options.write_barriers),
       overhead_(heap.limit()) {
   old_limit_ = trigger_.old_limit();
   nursery_limit_ = options.trigger.nursery;
@@ -209,6 +210,9 @@ void Conductor::ready() {
     }
   });
   heap_.cards().drain_full();
+  if (!has_write_barriers()) {
+    heap_.remember_everything();
+  }
   const std::scoped_lock lock(mutex_);
   for (const ObjectIndex owner : std::exchange(orphans_, {})) {
     heap_.owners().add(heap_.generation_of(owner), owner);

@@ -33,6 +33,7 @@
 #include "core/runtime/safepoint.hpp"
 #include "core/tune/program_counters.hpp"
 #include "tenure/config.hpp"
+#include "tenure/detail/fast_path.hpp"
 #include "tenure/statistics.hpp"
 
 namespace tenure {
@@ -49,6 +50,7 @@ struct ConductorOptions {
   std::function<void(const CollectionReport&)> after_stop = [](const CollectionReport&) {};
   bool may_slice =
       true;  // a marking that would pass the pause target is spread, where nobody asked
+  bool write_barriers = true;  // stores note where something old names something younger
 };
 
 /// How a marking of the oldest generation is done.
@@ -101,6 +103,17 @@ class Conductor {
   ///
   /// returns  whether there was anything
   bool give_back_marker_memory(MutatorState* self);
+
+  /// Has stores note where something old names something younger, as `Config::write_barriers` says.
+  ///
+  /// errors   kUnsupported: something marks beside mutators, in this mode or on a device
+  Result<void> disable_write_barriers(MutatorState* self);
+  void enable_write_barriers(MutatorState* self);
+  [[nodiscard]] bool has_write_barriers() const {
+    return has_barriers_.load(std::memory_order_relaxed);
+  }
+  /// What a mutator's stores are to know. No stop is under way.
+  [[nodiscard]] detail::BarrierState barrier_state();
 
   /// Uses another nursery, as far as the pause target allows.
   void resize_nursery(Bytes nursery);
@@ -227,6 +240,7 @@ class Conductor {
   std::atomic<std::uint64_t> old_at_request_{0};   // bytes in the oldest generation
   double full_ns_per_byte_ = kFirstFullNsPerByte;  // of a collection in one stop; likewise
   std::uint64_t allocated_at_begin_ = 0;           // of the cycle; stopped world
+  std::atomic<bool> has_barriers_;                 // written in stops
   std::vector<ObjectIndex> orphans_;           // owners of mutators that ended; guarded by mutex_
   std::vector<SampledObject> orphan_samples_;  // likewise
 

@@ -87,6 +87,9 @@ bool Conductor::may_collect_old() const {
 }
 
 Marking Conductor::choose_marking() const {
+  if (!has_write_barriers()) {
+    return Marking::kStop;  // nobody would tell a marking beside mutators of their stores
+  }
   const auto old = static_cast<double>(heap_.used(heap_.oldest()).count());
   const bool fits = full_ns_per_byte_ * old <= static_cast<double>(options_.max_pause_ns);
   switch (options_.mode) {

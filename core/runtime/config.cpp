@@ -139,6 +139,14 @@ Result<void> check_config(const Config& config) {
     return bad(
         "mode is incremental, and incremental is off: it marks in slices and in no other way");
   }
+  if (!config.write_barriers &&
+      (config.mode == Mode::kIncremental || config.mode == Mode::kConcurrent)) {
+    return bad("write_barriers are off, and mode is " + std::string(to_string(config.mode)) +
+               ": a marking beside mutators is told by them of each store");
+  }
+  if (!config.write_barriers && config.marker == MarkerChoice::kCuda) {
+    return bad("write_barriers are off, and marker is cuda: its copy of the heap follows them");
+  }
   if (config.generations > 1 && config.nursery * 2 > config.heap_limit) {
     return bad("a nursery of " + to_string(config.nursery) + " is more than half of heap_limit " +
                to_string(config.heap_limit) + ": its survivors would have no room");

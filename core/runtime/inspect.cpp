@@ -51,11 +51,11 @@ Result<void> verify_heap(Runtime& runtime) {
   if (!verified) {
     return verified;
   }
-  state.for_each_pool([&](PayloadPool& pool) {
+  for (const MemoryPool& pool : memory_pools(runtime)) {
     if (verified.ok()) {
       verified = pool.verify();
     }
-  });
+  }
   return verified;
 }
 

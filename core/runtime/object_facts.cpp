@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/heap/object_access.hpp"
+#include "core/model/mark_law.hpp"
 #include "core/runtime/state.hpp"
 
 namespace tenure {
@@ -40,12 +41,19 @@ ObjectFacts facts_of(Mutator& mutator, ObjectIndex object) {
           .size = Bytes{std::uint64_t{detail::header_of(object).size} * kGranuleBytes},
           .generation = generation,
           .age = generation < heap.oldest() ? ObjectHeader::age_of(meta) : 0,
+          .is_marked = generation == heap.oldest() && !heap.is_marking() &&
+                       is_marked(heap.cage().marks(), object),
           .is_pinned = heap.roots().pins().pins_of(object) > 0,
           .has_finalizer = ObjectHeader::has(meta, ObjectFlag::kFinalizable),
           .is_weakly_held = heap.afterlife().weak().names(object),
           .is_sealed = ObjectHeader::has(meta, ObjectFlag::kSealed),
           .is_alone = heap.row(object).kind == RegionKind::kLargeHead,
           .is_remembered = is_remembered(heap, object)};
+}
+
+bool is_in_oldest(Mutator& mutator, ObjectIndex object) {
+  Heap& heap = mutator.core().state->runtime.heap();
+  return heap.generation_of(object) == heap.oldest();
 }
 
 std::vector<ObjectIndex> references_of(ObjectIndex object) {

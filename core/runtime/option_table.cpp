@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -182,6 +183,15 @@ std::string write_plans(const Config& config) {
   return std::string(to_string(config.plan_payloads));
 }
 
+bool read_strategy(Config& config, std::string_view text) {
+  const std::optional<AllocationStrategy> strategy = allocation_strategy_of(text);
+  config.payload_strategy = strategy.value_or(config.payload_strategy);
+  return strategy.has_value();
+}
+std::string write_strategy(const Config& config) {
+  return std::string(to_string(config.payload_strategy));
+}
+
 // Whether there is such a device is found out when it is opened.
 bool read_device(Config& config, std::string_view text) {
   config.device = text;
@@ -241,6 +251,13 @@ constexpr std::array kOptions{
     Option{"payload_budget", "TENURE_PAYLOAD_BUDGET", "2MiB or more, or unlimited",
            "bytes that a pool may map", read_bytes<&Config::payload_budget, 2_M, kMax>,
            write_bytes<&Config::payload_budget>},
+    Option{"payload_strategy", "TENURE_PAYLOAD_STRATEGY",
+           "best_fit, first_fit, next_fit, worst_fit or segregated_fit",
+           "which free hole of a pool a payload gets", read_strategy, write_strategy},
+    Option{
+        "write_barriers", "TENURE_WRITE_BARRIERS", "on or off",
+        "stores note where old objects name younger ones; off: young collections look everywhere",
+        read_flag<&Config::write_barriers>, write_flag<&Config::write_barriers>},
     Option{"watch_system_ms", "TENURE_WATCH_SYSTEM_MS", "0 to 3600000",
            "milliseconds between looks at the machine's memory, once there is a pressure callback",
            read_count<&Config::watch_system_ms, 0, 3'600'000>,

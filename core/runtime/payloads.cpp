@@ -30,16 +30,23 @@ Result<PayloadUse> use_plain(PayloadPool& pool, PayloadBlock& block, StreamId st
 
 }  // namespace
 
-Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
-  std::atomic<PayloadPool*>& place = pools_[static_cast<std::size_t>(kind)];
-  if (PayloadPool* const open = place.load(std::memory_order_acquire); open != nullptr) {
-    return open;
-  }
+Result<void> RuntimeState::require(MemoryKind kind) const {
   const KindTraits traits = backend_->traits(kind);
   if (!traits.supported || (config_.strict_memory_kind && traits.stands_in)) {
     return Error{ErrorCode::kUnsupported, "backend " + backend_->name() + " has no " +
                                               std::string(to_string(kind)) + " memory" +
                                               (traits.note.empty() ? "" : ": " + traits.note)};
+  }
+  return {};
+}
+
+Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
+  std::atomic<PayloadPool*>& place = pools_[static_cast<std::size_t>(kind)];
+  if (PayloadPool* const open = place.load(std::memory_order_acquire); open != nullptr) {
+    return open;
+  }
+  if (Result<void> is_there = require(kind); !is_there) {
+    return is_there.failure();
   }
   // Why made without the lock, though another thread may be quicker: a pool is made known to forks, and a
   // fork under way has that list for itself and waits for this lock.
@@ -47,6 +54,7 @@ Result<PayloadPool*> RuntimeState::pool(MemoryKind kind) {
       *backend_, kind,
       PoolOptions{
           .budget = config_.payload_budget,
+          .strategy = config_.payload_strategy,
           .checked = checked_,
           .plans = config_.plan_payloads != PayloadPlans::kOff && checked_ == nullptr,
           .on_sampled_end = [this](const PayloadBlock& block) { end_sampled_payload(block); }});
@@ -244,6 +252,7 @@ Bytes RuntimeState::trim() {
     given_back += pool.trim();
     record_reserved(pool);
   });
+  for_each_named_pool([&](PayloadPool& pool) { given_back += pool.trim(); });
   return is_child() ? given_back : given_back + conductor_->discard_free();
 }
 

@@ -7,7 +7,7 @@
 
 namespace tenure {
 
-Result<ObjectIndex> allocate_old(Mutator& mutator, TypeId type, Bytes data) {
+Result<ObjectIndex> allocate_permanent(Mutator& mutator, TypeId type, Bytes data) {
   MutatorState& state = *mutator.core().state;
   if (!state.runtime.is_open()) {
     return Error{ErrorCode::kClosed, "an object was asked of a runtime that was closed"};
@@ -16,9 +16,9 @@ Result<ObjectIndex> allocate_old(Mutator& mutator, TypeId type, Bytes data) {
     return Error{ErrorCode::kBadArgument, "an object was asked for that has no data at all"};
   }
   const std::uint64_t granules = 1 + granules_for(data.count());
-  const ObjectIndex object = state.runtime.heap().take_born_old(type, granules);
+  const ObjectIndex object = state.runtime.heap().take_permanent(type, granules);
   if (object == ObjectIndex::kNull) {
-    return Error{ErrorCode::kOutOfMemory, "the oldest generation has no room for an object of " +
+    return Error{ErrorCode::kOutOfMemory, "there is no room for a permanent object of " +
                                               to_string(Bytes{granules * kGranuleBytes}) + " (" +
                                               std::string(type_name(type)) + ")"};
   }

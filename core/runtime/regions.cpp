@@ -38,7 +38,8 @@ std::optional<HeapRegion> region_of_row(Heap& heap, std::uint32_t number) {
       break;
     }
     case RegionKind::kBlocks:
-      region.type = HeapRegionType::kOldGeneration;
+      region.type = heap.blocks().is_permanent(number) ? HeapRegionType::kPermanent
+                                                       : HeapRegionType::kOldGeneration;
       break;
     case RegionKind::kLargeHead:
       region.type = HeapRegionType::kLargeObject;
@@ -75,6 +76,41 @@ std::uint64_t tails_of(Heap& heap, std::uint32_t number) {
     }
   }
   return granules;
+}
+
+// In a region of the nursery, behind what is cut; the nursery's other objects go elsewhere.
+bool has_room_young(Heap& heap, std::uint32_t number, std::uint64_t granules) {
+  const RegionRow& row = heap.cage().regions()[number];
+  const std::uint32_t place = number - heap.young().nursery().first;
+  return row.kind == RegionKind::kNursery && (row.flags & RegionRow::kHeld) == 0 &&
+         place * kRegionBytes < heap.young().nursery_size().count() &&
+         granules <= kGranulesPerRegion - row.top && !heap.young().has_cut_beyond(number);
+}
+
+// A free cell of the class, or as many free blocks side by side as a cell or a run takes.
+bool has_room_old(Heap& heap, std::uint32_t number, std::uint64_t granules) {
+  if (heap.cage().regions()[number].leaf != 0) {
+    return false;
+  }
+  const bool is_cell = granules <= kLargestCell;
+  const std::uint32_t wanted =
+      is_cell ? 1
+              : static_cast<std::uint32_t>((granules + kGranulesPerBlock - 1) / kGranulesPerBlock);
+  const std::uint32_t size_class =
+      is_cell ? size_class_of(static_cast<std::uint32_t>(granules)) : 0;
+  std::uint32_t free = 0;
+  for (std::uint32_t k = 0; k < kBlocksPerRegion; ++k) {
+    const BlockRow& block = heap.cage().blocks()[number * kBlocksPerRegion + k];
+    if (is_cell && block.kind == BlockKind::kCells && block.size_class == size_class &&
+        block.used < cells_per_block(block.cell)) {
+      return true;
+    }
+    free = block.kind == BlockKind::kFree ? free + 1 : 0;
+    if (free == wanted) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::vector<HeapRegionUse> measure(Heap& heap) {
@@ -116,6 +152,8 @@ std::string_view to_string(HeapRegionType type) {
       return "old generation";
     case HeapRegionType::kLargeObject:
       return "large object";
+    case HeapRegionType::kPermanent:
+      return "permanent";
   }
   fail("a type of region that does not exist");
 }
@@ -134,6 +172,31 @@ std::vector<HeapRegionUse> heap_regions(Runtime& runtime) {
   std::vector<HeapRegionUse> found;
   state.conductor().in_stop(state.self(), [&] { found = measure(state.heap()); });
   return found;
+}
+
+Result<bool> has_room(Runtime& runtime, const HeapRegion& region, Bytes data) {
+  if (!runtime.is_open()) {
+    return Error{ErrorCode::kClosed, "a region was asked for in a runtime that was closed"};
+  }
+  RuntimeState& state = runtime.state();
+  Heap& heap = state.heap();
+  const std::uint64_t granules = 1 + granules_for(data.count());
+  const auto number = static_cast<std::uint32_t>((region.address - heap.cage().base()) /
+                                                 static_cast<std::ptrdiff_t>(kRegionBytes));
+  Result<bool> has = false;
+  state.conductor().in_stop(state.self(), [&] {
+    const std::optional<HeapRegion> now =
+        number < kRegions ? region_of_row(heap, number) : std::nullopt;
+    if (!now || now->address != region.address || now->type != region.type) {
+      has = Error{ErrorCode::kBadArgument, "a region was asked for that is none any more"};
+    } else if (now->type == HeapRegionType::kYoungGeneration) {
+      has = has_room_young(heap, number, granules);
+    } else if (now->type == HeapRegionType::kOldGeneration ||
+               now->type == HeapRegionType::kPermanent) {
+      has = has_room_old(heap, number, granules);
+    }
+  });
+  return has;
 }
 
 std::optional<HeapRegion> heap_region_at(Runtime& runtime, const void* address) {

@@ -85,13 +85,14 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::open(const Config& config,
                              raw->optimizer_->note(report);
                              (void)raw->allocation_rate(Bytes{raw->conductor().bytes_allocated()});
                            },
-                       .may_slice = config.incremental});
+                       .may_slice = config.incremental,
+                       .write_barriers = config.write_barriers});
   state->optimizer_ =
       std::make_unique<Optimizer>(*state, std::max(config.nursery, kNurseryReserve));
   // Why not wherever there is a device: its context costs half a second, and memory on it.
   const bool has_context = state->backend_->name().starts_with("cuda");
   if (config.marker == MarkerChoice::kCuda ||
-      (config.marker == MarkerChoice::kAuto && has_context)) {
+      (config.marker == MarkerChoice::kAuto && has_context && config.write_barriers)) {
     if (Result<void> marks = state->conductor_->mark_on_device(config.marker);
         !marks && config.marker == MarkerChoice::kCuda) {
       return marks.failure();
@@ -155,25 +156,27 @@ CloseReport RuntimeState::close() {
   report.pins_outstanding = heap_->roots().pins().count();
   heap_->roots().pins().clear();
   planner_.end();
-  const std::scoped_lock lock(pools_mutex_);
-  for (const std::unique_ptr<PayloadPool>& pool : owned_pools_) {
-    if (pool != nullptr) {
-      report.leases_outstanding += pool->close();
-    }
-  }
+  report.leases_outstanding = close_pools();
   return report;
 }
 
 CloseReport RuntimeState::close_in_child() {
   CloseReport report;
   open_.store(false, std::memory_order_release);
+  report.leases_outstanding = close_pools();
+  return report;
+}
+
+std::uint64_t RuntimeState::close_pools() {
+  std::uint64_t inert = 0;
+  for_each_named_pool([&](PayloadPool& pool) { inert += pool.close(); });
   const std::scoped_lock lock(pools_mutex_);
   for (const std::unique_ptr<PayloadPool>& pool : owned_pools_) {
     if (pool != nullptr) {
-      report.leases_outstanding += pool->close();
+      inert += pool->close();
     }
   }
-  return report;
+  return inert;
 }
 
 void RuntimeState::leave(std::unique_ptr<RuntimeState> state) {

@@ -36,6 +36,7 @@
 #include "core/runtime/system_watch.hpp"
 #include "core/runtime/ticker.hpp"
 #include "tenure/config.hpp"
+#include "tenure/memory_pool.hpp"
 #include "tenure/runtime.hpp"
 
 namespace tenure {
@@ -159,6 +160,13 @@ class RuntimeState {
   ///
   /// errors   kUnsupported, with strict_memory_kind
   [[nodiscard]] Result<PayloadPool*> pool(MemoryKind kind);
+  /// Whether it is to be had.
+  [[nodiscard]] Result<void> require(MemoryKind kind) const;
+  /// As `create_specialized_pool`.
+  [[nodiscard]] Result<MemoryPool> make_pool(std::string_view name, Bytes size,
+                                             const SpecializedPoolOptions& options);
+  /// Those made by name; none once the runtime was closed.
+  [[nodiscard]] std::vector<MemoryPool> named_pools();
   /// Calls `visit(pool)` for each that is open.
   template <class Visit>
   void for_each_pool(Visit visit) {
@@ -225,6 +233,15 @@ class RuntimeState {
   [[nodiscard]] Result<PayloadLease> lease_from(MutatorState* self, PayloadPool& pool, Bytes size,
                                                 const LeaseOptions& options);
   [[nodiscard]] PayloadAdvice advise(PayloadPool& pool);
+  // Calls `visit(pool)` for each made by name.
+  template <class Visit>
+  void for_each_named_pool(Visit visit) {
+    const std::scoped_lock lock(pools_mutex_);
+    for (const NamedPool& named : named_pools_) {
+      visit(*named.pool);
+    }
+  }
+  std::uint64_t close_pools();
   Bytes collect_for_payload(MutatorState* self, bool full,
                             CollectionTrigger trigger = CollectionTrigger::kDevicePressure);
 
@@ -243,7 +260,13 @@ class RuntimeState {
   std::mutex pools_mutex_;
   std::array<std::unique_ptr<PayloadPool>, kMemoryKinds> owned_pools_;  // guarded by pools_mutex_
   std::array<std::atomic<PayloadPool*>, kMemoryKinds> pools_{};         // what owned_pools_ holds
-  Planner planner_;  // ends before the pools close
+  struct NamedPool {
+    std::string name;
+    Bytes alignment{};
+    std::unique_ptr<PayloadPool> pool;
+  };
+  std::vector<NamedPool> named_pools_;  // guarded by pools_mutex_; never fewer
+  Planner planner_;                     // ends before the pools close
   std::mutex trigger_mutex_;
   PayloadTrigger payload_trigger_;  // guarded by trigger_mutex_
   PressureCallers callers_;

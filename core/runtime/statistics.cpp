@@ -79,6 +79,11 @@ Statistics RuntimeState::statistics() {
     statistics.pools.push_back(pool.statistics());
     name_clients(statistics.pools.back());
   });
+  for (const MemoryPool& pool : named_pools()) {
+    if (Result<PoolStatistics> of = pool.statistics()) {
+      statistics.named_pools.push_back(*std::move(of));
+    }
+  }
   statistics.pressure = pressure_statistics();
   return statistics;
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenure/allocation_strategy.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/per_generation.hpp"
 #include "tenure/result.hpp"
@@ -105,6 +106,15 @@ struct Config {
 
   /// Bytes a pool may map; kUnlimited leaves it to the backend's capacity.
   Bytes payload_budget = kUnlimited;
+
+  /// Which free hole of a pool a payload gets.
+  AllocationStrategy payload_strategy = AllocationStrategy::kBestFit;
+
+  /// Stores note where old objects came to name younger ones. Off: they note nothing, and each young
+  /// collection looks at all that is older instead. What marks beside mutators needs them on, so that
+  /// incremental and concurrent mode, and a device's marker, are refused without; automatic and adaptive
+  /// mode mark in one stop.
+  bool write_barriers = true;
 
   /// Milliseconds between two looks at the machine's memory, by a thread that starts with the first
   /// `on_pressure` or `register_collector`: past 75, 90 and 97 % in use, or with tasks that wait for

@@ -17,6 +17,9 @@ struct ObjectFacts {
   Bytes size{};  // of the heap, its header included
   std::uint32_t generation = 0;
   std::uint32_t age = 0;  // collections survived in that generation; 0 in the oldest
+  /// The last marking of the oldest generation reached it; false for all while the next one is made ready or
+  /// goes on, and for what came there since.
+  bool is_marked = false;
   bool is_pinned = false;
   bool has_finalizer = false;   // that is set, and has not run
   bool is_weakly_held = false;  // a Weak names it
@@ -29,6 +32,12 @@ struct ObjectFacts {
 /// cost     a lock, and a walk over the weak references to objects of its generation
 /// threads  the mutator's own, not away
 [[nodiscard]] ObjectFacts facts_of(Mutator& mutator, ObjectIndex object);
+
+/// Whether the object lies in the oldest generation.
+///
+/// cost     a look at its region's row
+/// threads  as above
+[[nodiscard]] bool is_in_oldest(Mutator& mutator, ObjectIndex object);
 
 /// What the object refers to, in slot order, without the empty slots; good until the next safepoint.
 ///

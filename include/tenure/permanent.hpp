@@ -8,14 +8,13 @@
 
 namespace tenure {
 
-/// An object of a type that is known only as the program runs, made in the oldest generation, its data zero
-/// and not rooted yet: whoever keeps it for good pins it before the next safepoint, which is cheapest
-/// there, since a pin holds back a block of 16 KiB and no region of a nursery.
+/// An object of a type that is known only as the program runs, made in a region that holds nothing else, its
+/// data zero and not rooted yet: whoever keeps it for good pins it before the next safepoint.
 ///
 /// type     from `register_type`
 /// data     behind the header
 /// errors   kOutOfMemory, without a collection; kBadArgument: no data at all; kClosed
 /// threads  the mutator's own, not away
-[[nodiscard]] Result<ObjectIndex> allocate_old(Mutator& mutator, TypeId type, Bytes data);
+[[nodiscard]] Result<ObjectIndex> allocate_permanent(Mutator& mutator, TypeId type, Bytes data);
 
 }  // namespace tenure

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tenure/bytes.hpp"
+#include "tenure/result.hpp"
 
 namespace tenure {
 
@@ -18,9 +19,10 @@ enum class HeapRegionType : std::uint8_t {
   kYoungGeneration,  // objects one behind the other, to be evacuated
   kOldGeneration,    // blocks of equal cells, and runs of blocks
   kLargeObject,      // one object, in one region or in several side by side
+  kPermanent,        // as the old generation's, of objects that are neither collected nor moved
 };
-inline constexpr std::size_t kHeapRegionTypes = 3;
-/// "young generation", "old generation", "large object".
+inline constexpr std::size_t kHeapRegionTypes = 4;
+/// "young generation", "old generation", "large object", "permanent".
 [[nodiscard]] std::string_view to_string(HeapRegionType type);
 
 /// One region, or the run of them that one large object has.
@@ -49,6 +51,14 @@ struct HeapRegionUse {
 
 /// All regions in use, by address. Stops the world for a walk over the heap.
 [[nodiscard]] std::vector<HeapRegionUse> heap_regions(Runtime& runtime);
+
+/// Whether an object of so many bytes, with its header left out, could be made in a region as it is now: in
+/// what is left of a young one that is still to be cut, in a free cell of its size class or in free blocks of an
+/// old one. Regions whose objects have no references are for such objects alone, and this is asked for others.
+///
+/// errors   kBadArgument: it is no region of the heap any more, or its type changed; kClosed
+/// cost     stops the world for a look at the region's blocks
+[[nodiscard]] Result<bool> has_room(Runtime& runtime, const HeapRegion& region, Bytes data);
 
 /// The region that an address lies in; none where that is nowhere in this runtime's heap.
 ///

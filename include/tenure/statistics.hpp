@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenure/allocation_strategy.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/payload.hpp"
 #include "tenure/pressure.hpp"
@@ -145,6 +146,7 @@ struct ClientStatistics {
 
 /// One pool of payload memory.
 struct PoolStatistics {
+  std::string name;  // of a pool made by name; else empty
   MemoryKind kind = MemoryKind::kHost;
   std::string backend;  // "host", "sim:80GiB"
   Bytes live{};         // leased, as asked for
@@ -154,6 +156,7 @@ struct PoolStatistics {
   Bytes peak_reserved{};
   Bytes largest_free{};  // the largest request that needs no growth, once all streams are idle
   Bytes budget{};
+  AllocationStrategy strategy = AllocationStrategy::kBestFit;
   std::uint64_t live_blocks = 0;
   std::uint64_t free_blocks = 0;
   std::uint64_t leases = 0;  // all that ever were
@@ -253,8 +256,9 @@ struct Statistics {
   std::uint64_t map_entries = 0;          // of all weak maps
   std::uint64_t map_entries_dropped = 0;  // by collections
   FinalizerStatistics finalizers;
-  std::vector<PoolStatistics> pools;
-  PressureStatistics pressure;  // what was done for requests that found no room
+  std::vector<PoolStatistics> pools;        // of each memory kind that was asked for
+  std::vector<PoolStatistics> named_pools;  // see memory_pool.hpp; no part of the others
+  PressureStatistics pressure;              // what was done for requests that found no room
 };
 
 class Runtime;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tenure/allocation_pattern.hpp"
+#include "tenure/allocation_strategy.hpp"
 #include "tenure/arena.hpp"
 #include "tenure/bytes.hpp"
 #include "tenure/config.hpp"
@@ -16,6 +17,7 @@
 #include "tenure/leak.hpp"
 #include "tenure/machine.hpp"
 #include "tenure/make.hpp"
+#include "tenure/memory_pool.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/object.hpp"
 #include "tenure/object_facts.hpp"
@@ -29,6 +31,7 @@
 #include "tenure/profile.hpp"
 #include "tenure/ref.hpp"
 #include "tenure/regions.hpp"
+#include "tenure/remembered.hpp"
 #include "tenure/replay.hpp"
 #include "tenure/report.hpp"
 #include "tenure/result.hpp"

@@ -7,8 +7,11 @@
 #include "tenure/detail/fast_path.hpp"
 #include "tenure/mutator.hpp"
 #include "tenure/object.hpp"
+#include "tenure/result.hpp"
 
 namespace tenure {
+
+class Runtime;
 
 /// Says that reference number `slot` of an object was stored past the barrier, after the store and before
 /// the next safepoint. Without it a collection may miss what was stored, and free it.
@@ -20,5 +23,15 @@ inline void record_write(Mutator& mutator, ObjectIndex object, std::uint32_t slo
   ObjectIndex& place = reinterpret_cast<ObjectIndex*>(detail::data_of(object))[slot];
   detail::write_reference(mutator.core(), place, place);
 }
+
+/// Turns barriers off, or on again: as `Config::write_barriers`, which says what that costs. A marking
+/// beside mutators that is under way is ended by a full collection first.
+///
+/// errors   of `disable`: kUnsupported: in incremental and concurrent mode, and where a device marks;
+///          kClosed
+/// threads  anyone; a safepoint
+Result<void> disable_write_barriers(Runtime& runtime);
+Result<void> enable_write_barriers(Runtime& runtime);
+[[nodiscard]] bool has_write_barriers(const Runtime& runtime);
 
 }  // namespace tenure

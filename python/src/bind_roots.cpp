@@ -39,6 +39,14 @@ void remove_root(Collector& collector, nb::handle object) {
   collector.ask([&](GarbageCollector& facade) { value_or_throw(facade.remove_root(handle)); });
 }
 
+std::uint64_t add_root_callback(Collector& collector, nb::callable callback) {
+  return static_cast<std::uint64_t>(collector.add_root_callback(std::move(callback)));
+}
+
+bool remove_root_callback(Collector& collector, std::uint64_t id) {
+  return collector.remove_root_callback(static_cast<RootCallbackId>(id));
+}
+
 std::uint64_t on_pressure(Collector& collector, nb::callable callback) {
   return static_cast<std::uint64_t>(collector.on_pressure(std::move(callback)));
 }
@@ -71,6 +79,8 @@ nb::dict pressure(Collector& collector) {
 void bind_roots(nb::class_<Collector>& type) {
   type.def("add_root", add_root, nb::arg("object"))
       .def("remove_root", remove_root, nb::arg("object"))
+      .def("add_root_callback", add_root_callback, nb::arg("callback"))
+      .def("remove_root_callback", remove_root_callback, nb::arg("id"))
       .def("on_pressure", on_pressure, nb::arg("callback"))
       .def("remove_pressure_callback", remove_pressure_callback, nb::arg("id"))
       .def("pressure", pressure);

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "python/src/collector.hpp"
+#include "python/src/views.hpp"
 #include "python/src/wrappers.hpp"
 #include "tenure/facade/system_monitor.hpp"
 
@@ -18,9 +19,6 @@ namespace tenure::python {
 namespace {
 
 // What a view's calls are asked of.
-struct HeapManagerView {
-  Collector* collector;
-};
 struct GenerationalView {
   Collector* collector;
 };
@@ -85,7 +83,8 @@ void bind_memory(nb::module_& module) {
   nb::enum_<HeapRegionType>(module, "HeapRegionType", "What lies in a region.")
       .value("YOUNG_GENERATION", HeapRegionType::kYoungGeneration)
       .value("OLD_GENERATION", HeapRegionType::kOldGeneration)
-      .value("LARGE_OBJECT", HeapRegionType::kLargeObject);
+      .value("LARGE_OBJECT", HeapRegionType::kLargeObject)
+      .value("PERMANENT", HeapRegionType::kPermanent);
   nb::class_<HeapRegion>(module, "HeapRegion", "A region, or the run of them that one object has.")
       .def_prop_ro(
           "address",
@@ -117,6 +116,7 @@ void bind_memory(nb::module_& module) {
       .def_ro("regions_count", &MemoryPoolStatistics::regions_count)
       .def_ro("allocations", &MemoryPoolStatistics::allocations)
       .def_ro("deallocations", &MemoryPoolStatistics::deallocations)
+      .def_ro("free_blocks", &MemoryPoolStatistics::free_blocks)
       .def_ro("fragmentation", &MemoryPoolStatistics::fragmentation);
   nb::class_<HeapStatistics>(module, "HeapStatistics",
                              "Totals since the collector was opened, or its statistics reset.")
@@ -131,7 +131,9 @@ void bind_memory(nb::module_& module) {
 
 void bind_heap_manager(nb::module_& module) {
   using View = HeapManagerView;
-  nb::class_<View>(module, "HeapManager", "Memory: regions by address, and totals.")
+  nb::class_<View> manager(module, "HeapManager", "Memory: regions by address, and totals.");
+  bind_memory_of(manager);
+  manager
       .def(
           "regions",
           [](View& view) {
@@ -264,23 +266,6 @@ std::map<std::string, std::uint64_t> counts(const std::map<std::string, Bytes>& 
   return made;
 }
 
-// Handles of the facade, as what Python holds; they end without the interpreter's lock.
-nb::list wrap_all(Collector& collector, std::vector<Handle<GcObject>> handles) {
-  std::vector<Handle<AnyObject>> kept = collector.ask([&](GarbageCollector& facade) {
-    SharedMutator::Use use(facade.mutator());
-    std::vector<Handle<AnyObject>> made;
-    for (const Handle<GcObject>& handle : std::exchange(handles, {})) {
-      made.push_back(collector.keep(use.mutator(), handle.index()));
-    }
-    return made;
-  });
-  nb::list found;
-  for (Handle<AnyObject>& handle : kept) {
-    found.append(wrap(collector, std::move(handle)));
-  }
-  return found;
-}
-
 void bind_reference_tracker(nb::module_& module) {
   using View = ReferenceView;
   nb::class_<ReferenceCycle>(module, "ReferenceCycle",
@@ -350,9 +335,26 @@ void bind_reference_tracker(nb::module_& module) {
 
 }  // namespace
 
+nb::list wrap_all(Collector& collector, std::vector<Handle<GcObject>> handles) {
+  std::vector<Handle<AnyObject>> kept = collector.ask([&](GarbageCollector& facade) {
+    SharedMutator::Use use(facade.mutator());
+    std::vector<Handle<AnyObject>> made;
+    for (const Handle<GcObject>& handle : std::exchange(handles, {})) {
+      made.push_back(collector.keep(use.mutator(), handle.index()));
+    }
+    return made;
+  });
+  nb::list found;
+  for (Handle<AnyObject>& handle : kept) {
+    found.append(wrap(collector, std::move(handle)));
+  }
+  return found;
+}
+
 void bind_headers(nb::module_& module) {
   nb::enum_<GcFlags>(module, "GCFlags", nb::is_arithmetic(), nb::is_flag(), "Facts of an object.")
       .value("NONE", GcFlags::kNone)
+      .value("MARKED", GcFlags::kMarked, "The last marking of the oldest generation reached it.")
       .value("REMEMBERED", GcFlags::kRemembered, "A card of its references is in a log.")
       .value("PINNED", GcFlags::kPinned, "It does not move.")
       .value("FINALIZER", GcFlags::kFinalizer, "One is set, and was not called.")
@@ -369,16 +371,20 @@ void bind_headers(nb::module_& module) {
       .def_ro("generation", &GcHeader::generation)
       .def_ro("age", &GcHeader::age)
       .def_ro("flags", &GcHeader::flags)
+      .def_prop_ro("is_marked", &GcHeader::is_marked)
       .def_prop_ro("is_pinned", &GcHeader::is_pinned)
       .def_prop_ro("has_finalizer", &GcHeader::has_finalizer);
   bind_metrics(module);
   bind_memory(module);
+  bind_strategies(module);
 }
 
 void bind_views(nb::module_& module, nb::class_<Collector>& type) {
   bind_heap_manager(module);
   bind_generational_gc(module);
   bind_reference_tracker(module);
+  bind_tracing(module, type);
+  bind_observers(module, type);
   nb::class_<SystemStatistics>(module, "SystemStatistics",
                                "Machine and process at one moment; bytes.")
       .def_ro("system_memory_total", &SystemStatistics::system_memory_total)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
+#include <stdexcept>
 
 #include "python/src/wrappers.hpp"
 #include "tenure/finalizer.hpp"
@@ -60,6 +61,20 @@ void tell(const Collector& collector, PyObject* callback, const PressureCall& ca
   } catch (nb::python_error& raised) {
     raised.discard_as_unraisable("tenure: a callback under pressure");
   }
+}
+
+// What an object of Python's stands for.
+ObjectIndex root_of(const Collector& collector, nb::handle item) {
+  const bool is_object = nb::isinstance<Object>(item);
+  if (!is_object && !nb::isinstance<TensorObject>(item)) {
+    throw std::runtime_error("a root callback gave something that is no GCObject and no Tensor");
+  }
+  Wrapper& wrapper = is_object ? static_cast<Wrapper&>(wrapper_in<Object>(item))
+                               : static_cast<Wrapper&>(wrapper_in<TensorObject>(item));
+  if (&wrapper.collector() != &collector) {
+    throw std::runtime_error("a root callback gave another collector's object");
+  }
+  return wrapper.index();
 }
 
 // Handles beyond so many are the heap's again.
@@ -153,8 +168,62 @@ bool Collector::remove_pressure_callback(PressureCallbackId id) {
   return true;
 }
 
+RootCallbackId Collector::add_root_callback(nb::callable callback) {
+  require_open();
+  auto asked = std::make_unique<Asked>(Asked{.callback = callback.release().ptr()});
+  const RootCallbackId id = ask([this, raw = asked.get()](GarbageCollector& facade) {
+    return value_or_throw(facade.add_root_callback(
+        [this, raw](RootVisitor& visitor) { ask_for_roots(*raw, visitor); }));
+  });
+  asked_.emplace(id, std::move(asked));
+  return id;
+}
+
+bool Collector::remove_root_callback(RootCallbackId id) {
+  require_open();
+  const auto found = asked_.extract(id);
+  if (found.empty()) {
+    return false;
+  }
+  {
+    const nb::gil_scoped_release release;  // a stop under way takes the lock
+    (void)facade_->remove_root_callback(id);
+  }
+  Py_DECREF(found.mapped()->callback);
+  return true;
+}
+
+// In a stop. What it gives is looked at whole before anything of it is named, so that the last answer stands
+// where this one fails.
+void Collector::ask_for_roots(Asked& asked, RootVisitor& visitor) {
+  std::vector<ObjectIndex> named;
+  if (Py_IsInitialized() == 0) {
+    throw std::runtime_error("the interpreter ended");
+  }
+  {
+    const nb::gil_scoped_acquire acquire;
+    const ShortOfMemory scope(*this);
+    try {
+      for (const nb::handle item : nb::borrow<nb::callable>(asked.callback)()) {
+        named.push_back(root_of(*this, item));
+      }
+    } catch (nb::python_error& raised) {
+      const std::string why = raised.what();
+      raised.discard_as_unraisable("tenure: a root callback");
+      throw std::runtime_error(why);
+    }
+  }
+  asked.named = std::move(named);
+  for (ObjectIndex& object : asked.named) {
+    visitor.visit(object);
+  }
+}
+
 void Collector::end_callbacks() {
   unwatch_garbage();
+  while (!asked_.empty()) {
+    (void)remove_root_callback(asked_.begin()->first);
+  }
   while (!told_.empty()) {
     (void)remove_pressure_callback(told_.begin()->first);
   }
@@ -164,7 +233,7 @@ void Collector::require_open() const {
   if (short_of_memory == this) [[unlikely]] {
     throw Failure({ErrorCode::kUnsupported,
                    "a callback or a finalizer of Python's called a collector in the midst of its "
-                   "request for memory, for which Python was asked to help"});
+                   "request for memory or its collection, for which Python was asked to help"});
   }
   if (!is_open()) [[unlikely]] {
     throw Failure({ErrorCode::kClosed, is_open_ ? "the collector stayed with the parent of a fork"

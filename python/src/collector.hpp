@@ -152,6 +152,14 @@ class Collector {
   /// returns  false where there is none
   bool remove_pressure_callback(PressureCallbackId id);
 
+  /// Asks a function of Python's for roots in each collection, until the end. It gets the interpreter's lock in
+  /// a stop, which whoever holds it never waits for, and must not call the collector, which refuses it.
+  ///
+  /// callback   () -> objects
+  RootCallbackId add_root_callback(nb::callable callback);
+  /// returns  false where there is none
+  bool remove_root_callback(RootCallbackId id);
+
   /// The Python object that this is. Borrowed.
   [[nodiscard]] nb::handle self();
 
@@ -192,6 +200,12 @@ class Collector {
     PressureCallbackId help;  // asked as another collector is: what it drops is collected for
     PyObject* callback;       // counted
   };
+  struct Asked {
+    PyObject* callback;  // counted
+    std::vector<ObjectIndex> named{};
+  };
+  void ask_for_roots(Asked& asked, RootVisitor& visitor);
+  std::map<RootCallbackId, std::unique_ptr<Asked>> asked_;
   std::map<PressureCallbackId, Told> told_;  // by the callback that is told of levels
   bool is_open_ = true;
   bool is_calling_ = false;  // farewells, on some thread

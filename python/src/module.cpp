@@ -70,6 +70,8 @@ void bind_configuration(nb::module_& module) {
       .def_rw("mode", &GcConfiguration::mode)
       .def_rw("max_pause_time_ms", &GcConfiguration::max_pause_time_ms)
       .def_rw("enable_incremental", &GcConfiguration::enable_incremental)
+      .def_rw("enable_write_barriers", &GcConfiguration::enable_write_barriers)
+      .def_rw("allocation_strategy", &GcConfiguration::allocation_strategy)
       .def_rw("enable_compaction", &GcConfiguration::enable_compaction)
       .def_rw("compaction_threshold", &GcConfiguration::compaction_threshold)
       .def_rw("optimize_allocation_patterns", &GcConfiguration::optimize_allocation_patterns)

@@ -20,21 +20,27 @@ import weakref
 
 from . import _native
 from .layouts import StructLayout
-from ._native import (AllocationTracker, Closed, GCCollectionStatistics, GCFlags, GCGeneration, GCMetrics, GCMode, GCObject,
+from ._native import (AccessPattern, AgeTracker, AllocationPattern, AllocationPatterns, AllocationSite, AllocationStrategy, AllocationTracker, Closed, FreeBlock, GCCollectionStatistics, GCFlags, GCGeneration, GCMetrics, GCMode, GCObject,
                       GenerationalGC, HeapManager, HeapRegion, HeapRegionType, HeapStatistics,
-                      MemoryPoolStatistics, ObjectHeader, ObjectType, OutOfMemory, ProfilingLevel,
-                      RecentAllocation, ReferenceCycle, ReferenceStatistics, ReferenceTracker,
-                      SystemMonitor, SystemStatistics, Tensor, WeakMap, WeakReference)
+                      MemoryOptimizer, MemoryPool, MemoryPoolStatistics, MemoryProfiler, ObjectHeader,
+                      ObjectRelocator, ObjectType, OptimizationRecommendation, OptimizationReport,
+                      OptimizationStrategy, OptimizationTrial, OutOfMemory, PoolBlock, PoolResize, ProfilingLevel, RecentAllocation,
+                      ReferenceCycle, ReferenceStatistics, ReferenceTracer, ReferenceTracker,
+                      RememberedSet, StrategyChoice, SystemMonitor, SystemStatistics, Tensor, WeakMap,
+                      WeakReference, WriteBarrier)
 
 __version__ = _native.__version__
-__all__ = ["AllocationTracker", "ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "GCCollectionStatistics",
+__all__ = ["AccessPattern", "AgeTracker", "AllocationPattern", "AllocationPatterns", "AllocationSite",
+           "AllocationStrategy", "AllocationTracker", "ClientStats", "Closed", "CollectionReport", "ConfigurationChange", "FreeBlock", "GCCollectionStatistics",
            "GCConfiguration", "GCFlags", "GCGeneration", "GCMetrics", "GCMode", "GCObject", "GCStats",
            "GarbageCollector", "GenerationalGC", "HeapManager", "HeapRegion", "HeapRegionType",
-           "HeapStatistics", "MemoryPoolStatistics", "ObjectHeader", "ObjectType", "OutOfMemory",
-           "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "RecentAllocation", "ReferenceCycle",
-           "ReferenceStatistics", "ReferenceTracker", "ShutdownReport", "StructLayout",
+           "HeapStatistics", "MemoryOptimizer", "MemoryPool", "MemoryPoolStatistics", "MemoryProfiler",
+           "ObjectHeader", "ObjectRelocator", "ObjectType", "OptimizationRecommendation",
+           "OptimizationReport", "OptimizationStrategy", "OptimizationTrial", "OutOfMemory", "PoolBlock", "PoolResize", "PoolStats", "Pressure", "PressureCall", "ProfilingLevel", "RecentAllocation", "ReferenceCycle",
+           "ReferenceStatistics", "ReferenceTracer", "ReferenceTracker", "RememberedSet",
+           "ShutdownReport", "StrategyChoice", "StructLayout",
            "SystemMonitor", "SystemStatistics", "Tensor", "WeakMap",
-           "WeakReference", "shared_collector"]
+           "WeakReference", "WriteBarrier", "shared_collector"]
 
 
 @dataclasses.dataclass
@@ -49,9 +55,11 @@ class GCConfiguration:
     max_pause_time_ms: float = 10.0
     collection_ratio: collections.abc.Sequence[int] | None = None
     enable_incremental: bool = True
+    enable_write_barriers: bool = True
     enable_compaction: bool = True
     compaction_threshold: float = 0.3
     optimize_allocation_patterns: bool = True
+    allocation_strategy: AllocationStrategy = AllocationStrategy.BEST_FIT
     enable_profiling: bool = False
     track_allocation_sites: bool = False
     profiling_level: ProfilingLevel = ProfilingLevel.NONE
@@ -310,6 +318,18 @@ class GarbageCollector(_native.Collector):
     def remove_root(self, object: GCObject | Tensor) -> None:
         """Raises ValueError where it is no such root."""
         super().remove_root(object)
+
+    def add_root_callback(self, callback: collections.abc.Callable[[], collections.abc.Iterable[GCObject | Tensor]]
+                          ) -> int:
+        """Asks `callback` for objects in each collection, in each of its stops: they live. It runs while
+        the program stands still, and may not call this collector: RuntimeError. One that raises answers
+        what it did the last time, which stays where it is; what it raised goes to sys.unraisablehook.
+        Kept until `remove_root_callback` takes the number that this gives, or `shutdown`."""
+        return super().add_root_callback(callback)
+
+    def remove_root_callback(self, id: int) -> bool:
+        """Never asks it again. False where there is none."""
+        return super().remove_root_callback(id)
 
     def pressure(self) -> Pressure:
         """How full heap, pools and machine are."""

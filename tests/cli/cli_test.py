@@ -495,6 +495,13 @@ class Stress(Case):
         for mode in ("manual", "automatic", "incremental", "concurrent", "adaptive"):
             self.assertIn(f", {mode}, ", done.stdout)
 
+    def test_loses_nothing_without_write_barriers(self):
+        for mode in ("manual", "automatic", "adaptive"):
+            for generations in (2, 3, 5):
+                done = run("stress", "--seed", "4", "--ops", "5000", "--mode", mode,
+                           "--set", f"generations={generations},verify=on,write_barriers=off")
+                self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_runs_threads_that_post_to_each_other(self):
         done = run("stress", "--ops", "20000", "--threads", "2..4", "--generations", "1..3")
         self.assertEqual(done.returncode, 0, done.stderr)

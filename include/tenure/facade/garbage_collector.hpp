@@ -14,14 +14,18 @@
 #include <string_view>
 #include <vector>
 
+#include "tenure/allocation_strategy.hpp"
 #include "tenure/facade/allocation.hpp"
 #include "tenure/facade/generational_gc.hpp"
 #include "tenure/facade/header.hpp"
 #include "tenure/facade/heap_manager.hpp"
+#include "tenure/facade/object_relocator.hpp"
 #include "tenure/facade/objects.hpp"
 #include "tenure/facade/optimizer.hpp"
 #include "tenure/facade/profiler.hpp"
+#include "tenure/facade/reference_tracer.hpp"
 #include "tenure/facade/reference_tracker.hpp"
+#include "tenure/facade/remembered_set.hpp"
 #include "tenure/facade/struct_layout.hpp"
 #include "tenure/facade/values.hpp"
 #include "tenure/per_generation.hpp"
@@ -58,12 +62,17 @@ struct GcConfiguration {
   /// Generation k is collected with every n-th young collection; 0: not by turn. One for each
   /// generation, the first of them 1. By default {1, 10, 50} for three, and on times 5.
   PerGeneration collection_ratio{};
-  bool enable_incremental = true;     // a marking that would pass the target may be sliced
+  bool enable_incremental = true;  // a marking that would pass the target may be sliced
+  /// Stores note where old objects name younger ones. Off: young collections look at all that is older,
+  /// and modes that mark beside mutators are refused. `WriteBarrier` turns it while the collector runs.
+  bool enable_write_barriers = true;
   bool enable_compaction = true;      // objects of the oldest generation may move
   double compaction_threshold = 0.3;  // fragmentation_ratio above which they do; 0 to 1
   /// The optimizer may look for changes by itself: in adaptive mode it does, in others once
   /// `MemoryOptimizer::set_auto_optimize` says so. Off: it acts where it is called.
   bool optimize_allocation_patterns = true;
+  /// Which free hole of a pool data of `large_object_threshold_kb` and more get.
+  AllocationStrategy allocation_strategy = AllocationStrategy::kBestFit;
   bool enable_profiling = false;        // the profiler watches, at kBasic or `profiling_level`
   bool track_allocation_sites = false;  // the stack of each sample is noted, from kDetailed on
   /// The heap is verified after each collection, and payloads are watched: as `Config::verify` and
@@ -232,6 +241,16 @@ class GarbageCollector {
   [[nodiscard]] HeapManager heap_manager() const { return HeapManager(*state_); }
   [[nodiscard]] GenerationalGc generational_gc() const { return GenerationalGc(*state_); }
   [[nodiscard]] ReferenceTracker reference_tracker() const { return ReferenceTracker(*state_); }
+  [[nodiscard]] AgeTracker age_tracker() const { return AgeTracker(*state_); }
+  [[nodiscard]] RememberedSet remembered_set() const { return RememberedSet(*state_); }
+  [[nodiscard]] WriteBarrier write_barrier() const { return WriteBarrier(*state_); }
+
+  /// A walk over what objects lead to, in pieces; and places of objects that move, by where they were.
+  /// Each ends before the collector is shut down.
+  ///
+  /// errors   kClosed
+  [[nodiscard]] Result<ReferenceTracer> open_tracer() const;
+  [[nodiscard]] Result<ObjectRelocator> open_relocator() const;
 
   /// What was allocated at the dynamic door since the collector was opened, or its statistics reset.
   ///

@@ -86,4 +86,26 @@ class GenerationalGc {
   FacadeState* state_;  // outlives the view
 };
 
+/// Ages, read from headers. A view of a collector; good while that lives.
+///
+/// errors   of all calls: kClosed; kBadArgument: the handle is null, or there is no such generation
+/// threads  anyone
+class AgeTracker {
+ public:
+  explicit AgeTracker(FacadeState& state) : state_(&state) {}
+
+  /// Collections that an object survived in its generation.
+  [[nodiscard]] Result<std::uint32_t> get_age(const Handle<GcObject>& object) const;
+  /// Whether it goes up a generation in the next collection that it survives.
+  [[nodiscard]] Result<bool> should_promote(const Handle<GcObject>& object) const;
+  /// Objects of a generation by collections survived in it; the oldest counts none.
+  ///
+  /// cost     stops the world for a walk over the heap
+  [[nodiscard]] Result<std::array<std::uint64_t, kAgeLimit + 1>> get_age_distribution(
+      std::uint32_t generation) const;
+
+ private:
+  FacadeState* state_;  // outlives the view
+};
+
 }  // namespace tenure

@@ -11,6 +11,7 @@ namespace tenure {
 /// Facts of an object, a bit each.
 enum class GcFlags : std::uint32_t {
   kNone = 0,
+  kMarked = 1u << 0,          // the last marking of the oldest generation reached it
   kRemembered = 1u << 1,      // a card of its references is in a log, or remembered
   kPinned = 1u << 2,          // it does not move
   kFinalizer = 1u << 3,       // one is set, and has not run
@@ -36,6 +37,7 @@ struct GcHeader {
   std::uint32_t age = 0;  // collections survived in that generation; 0 in the oldest
   GcFlags flags = GcFlags::kNone;
 
+  [[nodiscard]] bool is_marked() const { return has(flags, GcFlags::kMarked); }
   [[nodiscard]] bool is_pinned() const { return has(flags, GcFlags::kPinned); }
   [[nodiscard]] bool has_finalizer() const { return has(flags, GcFlags::kFinalizer); }
 };

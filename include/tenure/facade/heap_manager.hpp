@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tenure/allocation_strategy.hpp"
 #include "tenure/facade/objects.hpp"
+#include "tenure/memory_pool.hpp"
 #include "tenure/regions.hpp"
 #include "tenure/result.hpp"
 #include "tenure/roots.hpp"
@@ -27,7 +30,8 @@ struct MemoryPoolStatistics {
   std::uint64_t regions_count = 0;  // of payloads, blocks
   std::uint64_t allocations = 0;    // of payloads: leases; of the heap nobody counts them
   std::uint64_t deallocations = 0;
-  double fragmentation = 0;  // of the oldest generation's blocks, or of a pool
+  std::uint64_t free_blocks = 0;  // holes that are mapped, of pools; see MemoryPool::free_blocks
+  double fragmentation = 0;       // of the oldest generation's blocks, or of a pool
 };
 
 /// Totals since the collector was opened, or its statistics reset. `net_bytes` is allocated less freed.
@@ -39,6 +43,14 @@ struct HeapStatistics {
   std::int64_t net_bytes = 0;
   double memory_pressure = 0;
   std::vector<MemoryPoolStatistics> pools;
+};
+
+/// What `optimize_allocation_strategy` found for one type of region.
+struct StrategyChoice {
+  HeapRegionType type = HeapRegionType::kLargeObject;
+  AllocationStrategy before = AllocationStrategy::kBestFit;
+  AllocationStrategy after = AllocationStrategy::kBestFit;  // in force from now on
+  std::string reason;                                       // with figures
 };
 
 /// A view of a collector; good while that lives.
@@ -64,6 +76,41 @@ class HeapManager {
   ///
   /// errors   kBadArgument: 0
   Result<void> set_large_object_threshold(std::uint32_t kb);
+
+  /// Has data of this type of region placed by `strategy` from now on. Large objects' data lie in the pool of
+  /// the host's memory.
+  ///
+  /// errors   kUnsupported: that type has no choice, and why
+  Result<void> set_allocation_strategy(HeapRegionType type, AllocationStrategy strategy);
+  [[nodiscard]] Result<AllocationStrategy> get_allocation_strategy(HeapRegionType type) const;
+  /// Places the last large requests of this door anew, by each strategy in turn, in a copy of the holes that
+  /// the pool has now, and takes the one that leaves the fewest bytes of them without a hole; of those that
+  /// leave as many the one with the largest hole left; then the one in force; then best fit.
+  ///
+  /// returns  a row for each type of region that holds objects by size
+  /// cost     O(requests * holes), of at most 64 requests
+  Result<std::vector<StrategyChoice>> optimize_allocation_strategy();
+
+  /// Makes a pool of the host's memory of its own.
+  ///
+  /// size       the most bytes that may be mapped
+  /// alignment  of all its addresses: a power of two, 16 to 2 MiB
+  /// errors     kBadArgument: a name that is taken or empty, no bytes, no such alignment
+  Result<MemoryPool> create_specialized_pool(std::string_view name, std::uint64_t size,
+                                             std::uint64_t alignment = 64);
+  /// As `MemoryPool::resize`.
+  ///
+  /// errors   kBadArgument: there is no such pool; those of `MemoryPool::resize`
+  Result<PoolResize> resize_pool(std::string_view name, std::uint64_t size);
+  /// Those of the memory kinds that were asked for something, and those made by name.
+  [[nodiscard]] std::vector<MemoryPool> pools() const;
+  [[nodiscard]] std::optional<MemoryPool> get_pool(std::string_view name) const;
+
+  /// Whether an object with `size` bytes of data and no references could be made in this region now, where it
+  /// took the next one: in what a young region has left, or in a free cell or block of an old one.
+  ///
+  /// errors   kBadArgument: there is no such region any more
+  [[nodiscard]] Result<bool> can_allocate(const HeapRegion& region, std::uint64_t size) const;
 
   /// Packs what a kind of region holds. Young generations are copied out of their regions, and the oldest
   /// is packed as `Runtime::compact` does.

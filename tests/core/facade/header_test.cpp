@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <random>
+#include <string>
 #include <vector>
 
 #include "tenure/facade/garbage_collector.hpp"
@@ -43,6 +46,47 @@ TEST(Header, SaysWhatIsKnownOfAnObject) {
   value_or_throw(gc.collect(0));
   EXPECT_EQ(value_or_throw(gc.header(object)).age, 1u);
   EXPECT_FALSE(gc.header({}).ok());
+}
+
+// A full collection promotes and marks all that lives, and a compaction moves some of that.
+TEST(Header, SaysMarkedWhereTheLastMarkingReachedIt) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    GarbageCollector gc = open();
+    std::mt19937_64 random(seed);
+    std::vector<Handle<GcObject>> objects;
+    for (int k = 0; k < 3'000; ++k) {
+      objects.push_back(make(gc, 1, 1 + random() % 200));
+      EXPECT_FALSE(has(gc, objects.back(), GcFlags::kMarked));
+    }
+    for (std::size_t k = 0; k + 1 < objects.size(); ++k) {
+      value_or_throw(
+          gc.reference_tracker().add_reference(objects[k], 0, objects[random() % objects.size()]));
+    }
+    std::shuffle(objects.begin(), objects.end(), random);
+    objects.resize(300);  // and what these lead to
+
+    value_or_throw(gc.force_full_collection());
+
+    const auto all_are_marked = [&] {
+      for (const auto& root : objects) {
+        for (const auto& object :
+             value_or_throw(gc.reference_tracker().get_reachable_objects(root))) {
+          if (!has(gc, object, GcFlags::kMarked)) return false;
+        }
+      }
+      return true;
+    };
+    EXPECT_TRUE(all_are_marked());
+    value_or_throw(gc.heap_manager().compact_heap());
+    EXPECT_TRUE(all_are_marked()) << "also where they moved";
+    const auto later = make(gc, 0);
+    for (int k = 0; k < 12; ++k) value_or_throw(gc.collect(1));
+    ASSERT_EQ(value_or_throw(gc.header(later)).generation, 2u);
+    EXPECT_FALSE(has(gc, later, GcFlags::kMarked)) << "no marking came since";
+    value_or_throw(gc.force_full_collection());
+    EXPECT_TRUE(has(gc, later, GcFlags::kMarked));
+  }
 }
 
 TEST(Header, SaysPinnedForAsLongAsAPinIsHeldAndTheAddressStays) {

@@ -320,6 +320,7 @@ TEST(References, OfRandomGraphsLeadWhereTheyShouldThroughCollections) {
     const auto generations = static_cast<std::uint32_t>(1 + seed % 8);
     GarbageCollector gc = open({.num_generations = generations,
                                 .young_gen_size_mb = 1,
+                                .enable_write_barriers = seed % 3 != 0,
                                 .enable_compaction = generations > 1,
                                 .debug_mode = true});
     std::mt19937_64 random(seed);

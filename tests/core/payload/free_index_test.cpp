@@ -45,6 +45,23 @@ TEST_F(FreeIndexTest, GivesTheLatestOfOneSizeFirst) {
   EXPECT_EQ(index.best_fit(100 * kBlockStep), &second);
 }
 
+// 97 and 99 steps are of one bin, which begins at 96.
+TEST_F(FreeIndexTest, ClassFitTakesAnyOfABinThatFitsAsAWhole) {
+  PayloadBlock& loose = add(99);
+  PayloadBlock& close = add(97);
+
+  EXPECT_EQ(index.best_fit(90 * kBlockStep), &close);
+  EXPECT_EQ(index.class_fit(90 * kBlockStep), &loose);
+}
+
+TEST_F(FreeIndexTest, ClassFitLooksIntoItsOwnBinWhereNoneAboveHoldsAny) {
+  add(97);
+  PayloadBlock& fits = add(99);
+
+  EXPECT_EQ(index.class_fit(98 * kBlockStep), &fits);
+  EXPECT_EQ(index.class_fit(100 * kBlockStep), nullptr);
+}
+
 TEST_F(FreeIndexTest, FindsTheSmallestThatFitsAndTheLargestAsAMapDoes) {
   const std::uint64_t seed = 3;
   std::mt19937_64 random(seed);

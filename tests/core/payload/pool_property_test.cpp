@@ -32,6 +32,7 @@ struct Case {
   std::uint64_t seed = 0;
   std::uint32_t streams = 1;
   bool can_map = true;
+  AllocationStrategy strategy = AllocationStrategy::kBestFit;
 };
 
 class PoolProperty : public ::testing::TestWithParam<Case> {
@@ -166,7 +167,8 @@ class PoolProperty : public ::testing::TestWithParam<Case> {
   }
 
   std::unique_ptr<SimulatedDevice> device_ = std::make_unique<SimulatedDevice>(options());
-  std::unique_ptr<PayloadPool> pool_ = std::make_unique<PayloadPool>(*device_, MemoryKind::kDevice);
+  std::unique_ptr<PayloadPool> pool_ = std::make_unique<PayloadPool>(
+      *device_, MemoryKind::kDevice, PoolOptions{.strategy = GetParam().strategy});
   std::mt19937_64 random_;
   std::vector<StreamId> streams_;
   StreamId favourite_ = StreamId::kDefault;
@@ -211,12 +213,25 @@ TEST_P(PoolProperty, NeverHandsOutBytesThatSomebodyMayStillUse) {
 // Each case names itself in the list of tests.
 std::string name_of(const ::testing::TestParamInfo<Case>& info) {
   return std::to_string(info.param.streams) + "Streams" +
-         (info.param.can_map ? "Mapped" : "Segments") + "Seed" + std::to_string(info.param.seed);
+         (info.param.can_map ? "Mapped" : "Segments") + "Seed" + std::to_string(info.param.seed) +
+         "By" + std::to_string(static_cast<int>(info.param.strategy));
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, PoolProperty,
                          ::testing::Values(Case{1, 1, true}, Case{2, 1, false}, Case{3, 3, true},
                                            Case{4, 3, true}, Case{5, 3, false}, Case{6, 8, true}),
+                         name_of);
+
+// Every other strategy, where one order is enough and where there are several.
+INSTANTIATE_TEST_SUITE_P(Strategies, PoolProperty,
+                         ::testing::Values(Case{11, 1, true, AllocationStrategy::kFirstFit},
+                                           Case{12, 3, true, AllocationStrategy::kFirstFit},
+                                           Case{13, 1, true, AllocationStrategy::kNextFit},
+                                           Case{14, 3, false, AllocationStrategy::kNextFit},
+                                           Case{15, 1, false, AllocationStrategy::kWorstFit},
+                                           Case{16, 3, true, AllocationStrategy::kWorstFit},
+                                           Case{17, 1, true, AllocationStrategy::kSegregatedFit},
+                                           Case{18, 8, true, AllocationStrategy::kSegregatedFit}),
                          name_of);
 
 }  // namespace
