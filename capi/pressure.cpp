@@ -1,6 +1,7 @@
 // Pressure on memory: asked for, told to callbacks, and other collectors that are asked to help.
 #include <cstring>
 #include <string>
+#include <variant>
 
 #include "capi/registry.hpp"
 #include "tenure/pressure.hpp"
@@ -89,7 +90,11 @@ tenure_status tenure_hook_remove(tenure_hook hook) {
     }
     const RuntimeUse use({gone->runtime});
     if (use.box() != nullptr) {  // else it ended with its runtime
-      end_callback(*use.box(), gone->thing);
+      if (const auto* const asked = std::get_if<RootCallbackId>(&gone->thing)) {
+        (void)use.box()->runtime.remove_root_callback(*asked);
+      } else {
+        end_callback(*use.box(), std::get<PressureCallbackId>(gone->thing));
+      }
     }
     return TENURE_OK;
   });

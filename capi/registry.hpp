@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "capi/attachment.hpp"
@@ -67,7 +68,7 @@ struct Registry {
   Shelf<Held<Weak<AnyObject>>, 4> weak;
   Shelf<Held<PayloadLease>, 5> leases;
   Shelf<Held<std::shared_ptr<ArenaBox>>, 6> arenas;
-  Shelf<Held<PressureCallbackId>, 7> hooks;
+  Shelf<Held<std::variant<PressureCallbackId, RootCallbackId>>, 7> hooks;
   Shelf<Held<std::shared_ptr<ObjectMap>>, 8> maps;
   std::uint64_t attachments_made = 0;
 

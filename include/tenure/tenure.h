@@ -251,6 +251,24 @@ tenure_status tenure_pin_make(tenure_thread thread, tenure_ref object, tenure_pi
                               void** data_or_null);
 tenure_status tenure_pin_drop(tenure_pin pin);
 
+/* Where the object is now, for a table of the program's own; it is good until the next safepoint, or for as
+ * long as a root callback names it. */
+tenure_status tenure_place(tenure_thread thread, tenure_ref object, void** place);
+/* A reference to the object at a place that is good; null for null. */
+tenure_status tenure_ref_at(tenure_thread thread, void* place, tenure_ref* object);
+
+/* Names the objects of a table in each collection, once in each of its stops: it calls `tenure_visit` for
+ * every place, which is rewritten where the object moved, and nothing else; what touches objects or collects
+ * is TENURE_BUSY or TENURE_BAD_HANDLE. It may run on a thread of the library's. `tenure_hook_remove` ends it,
+ * outside of it. */
+typedef struct tenure_root_visitor tenure_root_visitor;
+typedef void (*tenure_root_callback)(tenure_root_visitor* visitor, void* user);
+/* A safepoint, as its removal is. */
+tenure_status tenure_add_root_callback(tenure_runtime runtime, tenure_root_callback callback,
+                                       void* user, tenure_hook* hook);
+/* `*place` is null, or an object's. It stays where it is, and what it was, until the collection ends. */
+void tenure_visit(tenure_root_visitor* visitor, void** place);
+
 /* Called on an attached thread of the runtime, in its polls and allocations, outside of stops. It may
  * call everything but to detach that thread or to end its runtime; references made in it end with it. */
 typedef void (*tenure_death_callback)(tenure_thread thread, void* user);
