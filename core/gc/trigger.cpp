@@ -22,10 +22,11 @@ bool Trigger::has_grown(Bytes old_used) const {
 }
 
 // Why half: what comes while a cycle is under way needs room too. Past the heap's limit there would be
-// no cycle, but one stop for all of it when nothing fits any more.
+// no cycle, but one stop for all of it when nothing fits any more. Why not less than a 64th of the limit: the
+// nearer the heap is to it the more often it would be collected, in the end for each object.
 Bytes Trigger::room(Bytes live) const {
   const Bytes free = options_.heap_limit > live ? options_.heap_limit - live : Bytes{};
-  return std::min(sizing_.room(live), free / 2);
+  return std::min(sizing_.room(live), std::max(free / 2, options_.heap_limit / 64));
 }
 
 Verdict Trigger::judge(const std::array<Bytes, kMaxGenerations>& used) const {

@@ -171,5 +171,43 @@ TEST(AlmostFullHeap, DoesNotCollectForEachAllocation) {
   }
 }
 
+// The nursery is held back as a whole, and the oldest generation has cells for leaves alone: these are used
+// up before anything is collected again.
+TEST(AlmostFullHeap, UsesTheCellsThatThereAreBesideABlockedNursery) {
+  constexpr std::uint32_t kLeaves = 100'000;
+  Config config = small_config();
+  config.heap_limit = 16_MiB;
+  config.verify = false;
+  config.compaction = false;
+  Runtime runtime = value_or_throw(Runtime::open(config));
+  Mutator mutator(runtime);
+  const Local<RefArray<Plain>> leaves = make_array<Plain>(mutator, kLeaves);
+  for (std::uint32_t k = 0; k < kLeaves; ++k) {
+    (*leaves)[k] = make<Plain>(mutator);
+  }
+  ASSERT_TRUE(runtime.collect(Collect::kFull));
+  for (std::uint32_t k = 0; k < kLeaves; ++k) {
+    if (k % 100 != 0) {
+      (*leaves)[k] = nullptr;
+    }
+  }
+  Local<Node> list(mutator);
+  try {
+    for (;;) {
+      const Local<Node> node = make<Node>(mutator);
+      node->left = list;
+      list = node;
+    }
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ErrorCode::kOutOfMemory);
+  }
+
+  const std::uint64_t before = runtime.statistics().collections;
+  for (std::uint32_t k = 0; k < kLeaves / 2; ++k) {
+    (void)make<Plain>(mutator);
+  }
+  EXPECT_LE(runtime.statistics().collections - before, 16u);
+}
+
 }  // namespace
 }  // namespace tenure::testing

@@ -170,8 +170,11 @@ TEST(Trigger, LeavesHalfOfWhatTheHeapMayStillTakeToACycle) {
   trigger.learn({3, CollectionTrigger::kExplicitRequest}, full(), 40_MiB);
   EXPECT_EQ(trigger.old_limit(), 52_MiB);
 
+  trigger.learn({3, CollectionTrigger::kExplicitRequest}, full(),
+                63_MiB);  // a 64th of the limit is left
+  EXPECT_EQ(trigger.old_limit(), 64_MiB);
   trigger.learn({3, CollectionTrigger::kExplicitRequest}, full(), 70_MiB);  // held by other means
-  EXPECT_EQ(trigger.old_limit(), 70_MiB);
+  EXPECT_EQ(trigger.old_limit(), 71_MiB);
 }
 
 TEST(Trigger, MeasuresByWhatWasSettledOnceThatIsKnown) {
