@@ -164,7 +164,8 @@ CollectionReport Conductor::run(MutatorState* self, const Choose& choose, std::u
       report.trigger != CollectionTrigger::kForeignRequest) {
     options_.after_full();  // those for payloads are judged by whoever asked for them
   }
-  verify_after(report);  // what it takes is nobody's pause
+  verify_after(report);  // what it takes is nobody's pause, nor the program's own time
+  verified_ns_ += clock_.now_ns() - report.ended_ns;
   safepoint_.go(self);
   return report;
 }
@@ -375,7 +376,7 @@ void Conductor::learn_efficiency(const CollectionReport& report) {
 void Conductor::learn_overhead(const CollectionReport& report) {
   if (report.full && is_for_room(report.trigger)) {
     overhead_.note({.ended_ns = report.ended_ns,
-                    .stopped_ns = account_.pauses.total_ns(),
+                    .stopped_ns = account_.pauses.total_ns() + verified_ns_,
                     .freed = report.bytes_freed});
   }
 }

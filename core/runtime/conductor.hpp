@@ -233,6 +233,7 @@ class Conductor {
   OldCollection old_collection_;                  // the last, or that under way; stopped world
   Bytes youngest_before_;                         // the last young collection; likewise
   std::uint64_t settled_ns_;                      // when the last one's end was known; likewise
+  std::uint64_t verified_ns_ = 0;                 // behind all collections so far; likewise
   std::atomic<Marking> marking_{Marking::kStop};  // of the cycle under way; written in stops
   std::atomic<std::int64_t> old_room_;            // until the trigger's limit
   std::atomic<std::int64_t> blocked_room_{0};    // bytes that are born old beside a blocked nursery
