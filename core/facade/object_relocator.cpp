@@ -1,24 +1,17 @@
 #include "tenure/facade/object_relocator.hpp"
 
-#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/facade/state.hpp"
+#include "core/facade/view_roots.hpp"
 
 namespace tenure {
 
 // A root callback names the place of each object in each collection, which rewrites it.
 struct ObjectRelocator::State {
   explicit State(FacadeState& of) : facade(of) {}
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() {
-    if (callback && facade.is_open()) {
-      (void)facade.remove_root_callback(*callback);
-    }
-  }
 
   /// Calls `body()` while nothing moves.
   template <class Body>
@@ -30,26 +23,20 @@ struct ObjectRelocator::State {
     return body();
   }
 
-  FacadeState& facade;  // outlives the relocator
-  std::optional<RootCallbackId> callback;
+  FacadeState& facade;                                  // outlives the relocator
   std::unordered_map<const void*, ObjectIndex> places;  // used with the mutator, and in stops
+  ViewRoots roots{facade, [this](RootVisitor& visitor) {
+                    for (auto& [key, object] : places) {
+                      visitor.visit(object);
+                    }
+                  }};
 };
 
 namespace {
 const void* data_at(ObjectIndex object) { return detail::data_of(object); }
 }  // namespace
 
-ObjectRelocator::ObjectRelocator(FacadeState& state) : state_(std::make_unique<State>(state)) {
-  const Result<RootCallbackId> id =
-      state.add_root_callback([own = state_.get()](RootVisitor& visitor) {
-        for (auto& [key, object] : own->places) {
-          visitor.visit(object);
-        }
-      });
-  if (id) {
-    state_->callback = *id;
-  }
-}
+ObjectRelocator::ObjectRelocator(FacadeState& state) : state_(std::make_unique<State>(state)) {}
 ObjectRelocator::ObjectRelocator(ObjectRelocator&&) noexcept = default;
 ObjectRelocator& ObjectRelocator::operator=(ObjectRelocator&&) noexcept = default;
 ObjectRelocator::~ObjectRelocator() = default;

@@ -1,11 +1,11 @@
 #include "tenure/facade/reference_tracer.hpp"
 
-#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
 
 #include "core/facade/state.hpp"
+#include "core/facade/view_roots.hpp"
 #include "tenure/object_facts.hpp"
 
 namespace tenure {
@@ -15,13 +15,6 @@ namespace tenure {
 // anew where a collection may have moved some.
 struct ReferenceTracer::State {
   explicit State(FacadeState& of) : facade(of) {}
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() {
-    if (callback && facade.is_open()) {
-      (void)facade.remove_root_callback(*callback);
-    }
-  }
 
   void settle() {
     if (std::exchange(is_stale, false)) {
@@ -39,27 +32,21 @@ struct ReferenceTracer::State {
     return true;
   }
 
-  FacadeState& facade;  // outlives the tracer
-  std::optional<RootCallbackId> callback;
+  FacadeState& facade;                   // outlives the tracer
   std::vector<ObjectIndex> reached;      // used with the mutator, and in stops; so the rest
   std::vector<std::size_t> stack;        // of places in it
   std::unordered_set<ObjectIndex> seen;  // what is in it, once settled
   bool is_stale = false;                 // a collection came since
   Bytes bytes{};
+  ViewRoots roots{facade, [this](RootVisitor& visitor) {
+                    for (ObjectIndex& object : reached) {
+                      visitor.visit(object);
+                    }
+                    is_stale = true;
+                  }};
 };
 
-ReferenceTracer::ReferenceTracer(FacadeState& state) : state_(std::make_unique<State>(state)) {
-  const Result<RootCallbackId> id =
-      state.add_root_callback([own = state_.get()](RootVisitor& visitor) {
-        for (ObjectIndex& object : own->reached) {
-          visitor.visit(object);
-        }
-        own->is_stale = true;
-      });
-  if (id) {
-    state_->callback = *id;
-  }
-}
+ReferenceTracer::ReferenceTracer(FacadeState& state) : state_(std::make_unique<State>(state)) {}
 ReferenceTracer::ReferenceTracer(ReferenceTracer&&) noexcept = default;
 ReferenceTracer& ReferenceTracer::operator=(ReferenceTracer&&) noexcept = default;
 ReferenceTracer::~ReferenceTracer() = default;

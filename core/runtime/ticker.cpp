@@ -24,7 +24,7 @@ void Ticker::end() {
   over_.notify_all();
   if (thread.joinable()) {
     check(thread.get_id() != std::this_thread::get_id(),
-          "a runtime was closed by a callback that told of the machine's pressure");
+          "a runtime was closed from a thread of its own, as by a callback that told of pressure");
     thread.join();
   }
 }

@@ -3,49 +3,17 @@
 
 Usage: cli_test.py PROGRAM DATA_FOLDER
 """
-import gzip
 import json
 import os
-import pathlib
 import pty
-import re
 import resource
-import shlex
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 import unittest
 
-PROGRAM, DATA = sys.argv[1], pathlib.Path(sys.argv[2])
-HEADER = "op,id,bytes,stream,t_us,device,site\n"
-
-
-def run(*arguments, **environment):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=250,
-                          env={**os.environ, **environment})
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def trace(self, text, name="trace.csv"):
-        path = self.folder / name
-        path.write_text(HEADER + text)
-        return path
-
-    def expect_refusal(self, done, *naming):
-        self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-        self.assertTrue(done.stderr.startswith("tenure: "), done.stderr)
-        for name in naming:
-            self.assertIn(name, done.stderr)
+from program import Case, DATA, PROGRAM, run
 
 
 class Help(Case):
@@ -396,166 +364,6 @@ class Report(Case):
         self.assertEqual(done.returncode, 2)
         self.assertIn("pip install", done.stderr)
         self.assertIn("what lives", done.stdout)
-
-
-class Top(Case):
-    """Looks at a program that runs: another `tenure`, which stresses a heap."""
-
-    def program(self, **environment):
-        process = subprocess.Popen([PROGRAM, "stress", "--ops", "1000000000"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, env={**os.environ, **environment})
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
-
-    def publishing(self):
-        process = self.program(TENURE_PUBLISH_MS="20")
-        for _ in range(500):
-            done = run("top", process.pid, "--metrics")
-            if done.returncode == 0 and "# EOF" in done.stdout:
-                return process
-            time.sleep(0.02)
-        self.fail("it published nothing in ten seconds: " + done.stderr)
-
-    @staticmethod
-    def collections_in(look):
-        return int(re.search(r"collections ([\d,]+)", look)[1].replace(",", ""))
-
-    def test_shows_a_running_process_time_and_again(self):
-        process = self.publishing()
-        done = run("top", process.pid, "--every", 0.2, "--count", 3)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        looks = done.stdout.split("\n\n")
-        self.assertEqual(len(looks), 3, done.stdout)
-        for look in looks:
-            self.assertIn(f"process {process.pid} (tenure), runtime 1 of 1, as of ", look)
-        collections = [self.collections_in(look) for look in looks]
-        self.assertEqual(collections, sorted(collections))
-        for _ in range(100):  # a machine may be slow
-            if self.collections_in(run("top", process.pid, "--count", 1).stdout) > collections[0]:
-                break
-            time.sleep(0.1)
-        else:
-            self.fail("it still says what it said ten seconds ago: " + looks[0])
-        self.assertRegex(looks[2], r"allocated   ([\d.]+ [KMG]?i?B/s|-); ")
-        self.assertRegex(looks[2], r"pauses      p50 .*, longest .*; ([\d.]+ % of the time|-)")
-        self.assertNotIn("\x1b", done.stdout)
-
-    def test_prints_metrics_for_a_scraper(self):
-        done = run("top", self.publishing().pid, "--metrics")
-        self.assertTrue(done.stdout.endswith("# EOF\n"), done.stdout)
-        self.assertIn("tenure_heap_limit_bytes ", done.stdout)
-
-    def test_lists_the_processes_that_publish(self):
-        process = self.publishing()
-        self.assertRegex(run("top").stdout, rf"(?m)^ *{process.pid}  tenure$")
-
-    def test_says_when_the_process_ended(self):
-        process = self.publishing()
-        looking = subprocess.Popen([PROGRAM, "top", str(process.pid), "--every", "0.1"],
-                                   stdout=subprocess.PIPE, text=True)
-        looking.stdout.readline()
-        process.kill()
-        process.wait()
-        rest = looking.communicate(timeout=60)[0]
-        self.assertEqual(looking.returncode, 0)
-        self.assertTrue(rest.endswith(f"process {process.pid} ended\n"), rest[-300:])
-
-    def test_refuses_a_process_that_publishes_nothing_and_says_how(self):
-        self.expect_refusal(run("top", os.getpid()), str(os.getpid()), "TENURE_PUBLISH_MS")
-
-    def test_refuses_a_process_that_is_not_there(self):
-        self.expect_refusal(run("top", 2147483647), "2147483647")
-
-    @unittest.skipUnless(os.geteuid() == 0, "only root may become another user")
-    def test_another_user_sees_nothing(self):
-        process = self.publishing()
-        copy = self.folder / "tenure"
-        shutil.copy(PROGRAM, copy)
-        self.folder.chmod(0o755)
-        done = subprocess.run([copy, "top", str(process.pid), "--count", "1"], capture_output=True, text=True,
-                              timeout=60, user="nobody", group="nogroup", extra_groups=[])
-        self.expect_refusal(done, str(process.pid))
-
-
-class Stress(Case):
-    def test_finds_nothing_in_a_sound_heap(self):
-        done = run("stress", "--seed", "1..2", "--ops", "20000")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stdout.count("nothing lost, nothing left"), 2)
-
-    def test_does_something_of_each_kind(self):
-        done = run("stress", "--ops", "20000", "--mode", "incremental")
-        for what in ("full collections", "cycles", "weak references cleared", "entries dropped", "finalizers ran"):
-            self.assertRegex(done.stdout, rf" [1-9][0-9,]* {what}")
-
-    def test_runs_at_every_number_of_generations(self):
-        for generations in range(1, 9):
-            done = run("stress", "--seed", "3", "--ops", "5000", "--set", f"generations={generations},verify=on")
-            self.assertEqual(done.returncode, 0, done.stderr)
-
-    def test_collects_at_every_allocation_when_asked(self):
-        done = run("stress", "--seed", "5", "--ops", "2000", "--set", "collect_every=1,verify=on")
-        self.assertEqual(done.returncode, 0, done.stderr)
-
-    def test_runs_every_mode_that_there_is(self):
-        done = run("stress", "--ops", "5000", "--mode", "all")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        for mode in ("manual", "automatic", "incremental", "concurrent", "adaptive"):
-            self.assertIn(f", {mode}, ", done.stdout)
-
-    def test_loses_nothing_without_write_barriers(self):
-        for mode in ("manual", "automatic", "adaptive"):
-            for generations in (2, 3, 5):
-                done = run("stress", "--seed", "4", "--ops", "5000", "--mode", mode,
-                           "--set", f"generations={generations},verify=on,write_barriers=off")
-                self.assertEqual(done.returncode, 0, done.stderr)
-
-    def test_runs_threads_that_post_to_each_other(self):
-        done = run("stress", "--ops", "20000", "--threads", "2..4", "--generations", "1..3")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stdout.count("nothing lost, nothing left"), 9)
-
-    def test_says_how_to_run_a_failing_seed_again(self):
-        # A heap too small for what the draws keep alive.
-        limit = ("--set", "heap_limit=2MiB,nursery=256KiB,old_start=1MiB")
-        done = run("stress", "--seed", "7", "--ops", "200000", "--mode", "manual", *limit)
-        self.assertEqual(done.returncode, 1, done.stdout)
-        command = re.search(r"again with: tenure (.*)\n", done.stderr).group(1)
-        again = run(*shlex.split(command))
-        self.assertEqual((again.returncode, again.stderr), (1, done.stderr))
-
-    def test_says_it_with_lists_as_long_as_the_generations(self):
-        limit = ("--set", "generations=5,promotion_age=1/2/1/2,"
-                 "heap_limit=2MiB,nursery=256KiB,old_start=1MiB")
-        done = run("stress", "--seed", "7", "--ops", "200000", "--mode", "manual", *limit)
-        self.assertEqual(done.returncode, 1, done.stdout)
-        command = re.search(r"again with: tenure (.*)\n", done.stderr).group(1)
-        self.assertIn("promotion_age=1/2/1/2", command)
-        self.assertNotIn("collection_ratio", command)
-        again = run(*shlex.split(command))
-        self.assertEqual((again.returncode, again.stderr), (1, done.stderr))
-
-    def test_refuses_modes_generations_and_threads_that_are_none(self):
-        for option, value in (("--mode", "sometimes"), ("--generations", "9"), ("--generations", "0"),
-                              ("--threads", "0"), ("--threads", "4..1")):
-            self.expect_refusal(run("stress", "--ops", "10", option, value), value)
-
-    def test_ends_with_the_largest_seed(self):
-        done = run("stress", "--seed", 2**64 - 1, "--ops", "10")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stdout.count("\n"), 1)
-
-    def test_refuses_operations_that_are_none(self):
-        for operations in ("-1", "1e6", "x", 2**64):
-            self.expect_refusal(run("stress", f"--ops={operations}"), "--ops")
-
-    def test_refuses_what_opens_no_runtime(self):
-        self.expect_refusal(run("stress", "--set", "device=abacus"), "abacus")
-
-    def test_refuses_seeds_that_are_none(self):
-        for seeds in ("x", "5..1", "1..", "-3"):
-            self.expect_refusal(run("stress", f"--seed={seeds}"), "--seed")
 
 
 class Doctor(Case):

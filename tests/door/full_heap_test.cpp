@@ -209,5 +209,51 @@ TEST(AlmostFullHeap, UsesTheCellsThatThereAreBesideABlockedNursery) {
   EXPECT_LE(runtime.statistics().collections - before, 16u);
 }
 
+// Regions are all taken, and most cells of the oldest generation's are free.
+class SparseHeap : public RuntimeTest {
+ protected:
+  static Config sparse_and_by_hand() {
+    Config config = small_config();
+    config.mode = Mode::kManual;
+    config.heap_limit = 16_MiB;
+    config.promotion_age = 2;
+    config.compaction = false;
+    return config;
+  }
+  SparseHeap() : RuntimeTest(sparse_and_by_hand()) {}
+};
+
+TEST_F(SparseHeap, CountsSurvivorsThatWentToTheOldestGenerationEarly) {
+  constexpr std::uint32_t kOld = 200'000;
+  constexpr std::uint32_t kYoung = 1'000;
+  const Local<RefArray<Node>> nodes = make_array<Node>(*mutator, kOld);
+  for (std::uint32_t k = 0; k < kOld; ++k) {
+    const Local<Node> node = make_node(k);
+    (*nodes)[k] = k % 100 == 0 ? node : Local<Node>(*mutator);
+  }
+  (void)collect_full();
+  const Local<RefArray<RefArray<Node>>> blocks = make_array<RefArray<Node>>(*mutator, 64);
+  try {
+    for (std::uint32_t k = 0; k < 64; ++k) {
+      (*blocks)[k] = make_array<Node>(*mutator, 60'000);
+    }
+    ADD_FAILURE() << "the heap has no limit";
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.code(), ErrorCode::kOutOfMemory);
+  }
+  const Local<Node> list = make_list(kYoung);
+  const Statistics before = runtime.statistics();
+
+  const CollectionReport report = collect_young();
+
+  const Statistics after = runtime.statistics();
+  const std::uint64_t early = report.promoted_early[0];
+  EXPECT_GE(early, kYoung);  // the list, and the array of blocks
+  EXPECT_EQ(early, report.promoted_from[0]);
+  EXPECT_EQ(after.promoted_into[1], before.promoted_into[1]);
+  EXPECT_EQ(after.promoted_into[2], before.promoted_into[2] + early);
+  EXPECT_EQ(length_of(list.get()), kYoung);
+}
+
 }  // namespace
 }  // namespace tenure::testing

@@ -10,22 +10,10 @@
 #include <vector>
 
 #include "tenure/facade/garbage_collector.hpp"
+#include "tests/support/facade_fixture.hpp"
 
 namespace tenure {
 namespace {
-
-GarbageCollector open(const GcConfiguration& configuration = {.young_gen_size_mb = 1}) {
-  return value_or_throw(GarbageCollector::open(configuration));
-}
-
-Handle<GcObject> make(GarbageCollector& gc, std::uint32_t references, std::uint64_t size = 8) {
-  return value_or_throw(gc.allocate(ObjectType::kArray, size, {.references = references}));
-}
-
-void link(GarbageCollector& gc, const Handle<GcObject>& from, std::uint32_t slot,
-          const Handle<GcObject>& to) {
-  ASSERT_TRUE(gc.reference_tracker().add_reference(from, slot, to).ok());
-}
 
 // Reachable objects and cycles by walks over the test's own edges.
 class SeededGraph {

@@ -13,21 +13,11 @@
 #include "tenure/facade/garbage_collector.hpp"
 #include "tenure/inspect.hpp"
 #include "tenure/runtime.hpp"
+#include "tests/support/facade_fixture.hpp"
 
 namespace tenure {
 namespace {
 
-GarbageCollector open(const GcConfiguration& configuration = {.young_gen_size_mb = 1}) {
-  return value_or_throw(GarbageCollector::open(configuration));
-}
-
-Handle<GcObject> make(GarbageCollector& gc, std::uint32_t references, std::uint64_t size = 8) {
-  return value_or_throw(gc.allocate(ObjectType::kArray, size, {.references = references}));
-}
-void link(GarbageCollector& gc, const Handle<GcObject>& from, std::uint32_t slot,
-          const Handle<GcObject>& to) {
-  value_or_throw(gc.reference_tracker().add_reference(from, slot, to));
-}
 std::set<const GcObject*> places(const std::vector<Handle<GcObject>>& handles) {
   std::set<const GcObject*> found;
   for (const Handle<GcObject>& handle : handles) found.insert(handle.get());

@@ -16,17 +16,10 @@
 #include "tenure/facade/garbage_collector.hpp"
 #include "tenure/inspect.hpp"
 #include "tenure/runtime.hpp"
+#include "tests/support/facade_fixture.hpp"
 
 namespace tenure {
 namespace {
-
-GarbageCollector open(const GcConfiguration& configuration = {.young_gen_size_mb = 1}) {
-  return value_or_throw(GarbageCollector::open(configuration));
-}
-
-Handle<GcObject> make(GarbageCollector& gc, std::uint32_t references, std::uint64_t size = 8) {
-  return value_or_throw(gc.allocate(ObjectType::kArray, size, {.references = references}));
-}
 
 // Of the object, with its header and without a payload.
 std::uint64_t heap_bytes(const GcObject& object) {

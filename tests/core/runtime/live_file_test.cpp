@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -32,7 +34,8 @@ TEST(LiveFile, SaysNothingBeforeItWasWrittenAndAfterItsEnd) {
     LiveFile file = value_or_throw(LiveFile::open(host_platform(), 1));
     EXPECT_TRUE(value_or_throw(live_figures(own_process())).empty());
     ASSERT_TRUE(file.write("x"));
-    EXPECT_EQ(live_processes(), std::vector{own_process()});
+    const std::vector<std::uint32_t> found = live_processes();  // others may publish too
+    EXPECT_EQ(std::count(found.begin(), found.end(), own_process()), 1);
   }
   EXPECT_TRUE(value_or_throw(live_figures(own_process())).empty());
 }
@@ -66,10 +69,14 @@ TEST(LiveFile, IsReadWholeWhileItIsWritten) {
     for (std::uint32_t k = 0; !stop.load(); ++k) {
       const std::uint32_t letter = k % 26;
       (void)file.write(std::string(1 + 4'000 * letter, static_cast<char>('a' + letter)));
+      std::this_thread::sleep_for(
+          std::chrono::microseconds(k % 100));  // else nobody gets one whole
     }
   });
+  constexpr std::uint32_t kEnough = 500;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   std::uint32_t read = 0;
-  for (std::uint32_t k = 0; k < 2'000; ++k) {
+  while (read < kEnough && std::chrono::steady_clock::now() < give_up) {
     const std::vector<LiveFigures> seen = value_or_throw(live_figures(own_process()));
     if (seen.empty()) {
       continue;  // it was being written each time
@@ -81,7 +88,7 @@ TEST(LiveFile, IsReadWholeWhileItIsWritten) {
   }
   stop = true;
   writer.join();
-  EXPECT_GT(read, 100u);
+  EXPECT_EQ(read, kEnough);
 }
 
 }  // namespace
